@@ -1,0 +1,1 @@
+//! libpcap over netmap rings.

@@ -1,0 +1,150 @@
+//! What opens: a port, in three parts that different threads may hold.
+//!
+//! A reader that sleeps in [`PortRx::wait`], a second thread that sends through [`PortTx`], and a signal handler
+//! that calls [`PortControl::wake`] never need one another's part.
+
+use crate::{PortError, RxRing, TxRing};
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An open port. Dropping all parts closes it.
+pub struct Port {
+    /// Frames towards the application.
+    pub rx: Box<dyn PortRx>,
+    /// Frames towards the wire.
+    pub tx: Box<dyn PortTx>,
+    /// Waking, counters and information.
+    pub control: Arc<dyn PortControl>,
+}
+
+/// Why [`PortRx::wait`] came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// At least as many slots as asked for are in the ring.
+    Frames,
+    /// The time is over. Fewer slots than asked for, maybe none, are in the ring.
+    TimedOut,
+    /// [`PortControl::wake`] was called, or a signal arrived.
+    Woken,
+}
+
+/// The receive side of a port.
+pub trait PortRx: Send {
+    /// The ring as the last [`PortRx::rxsync`] left it.
+    fn ring(&mut self) -> &mut RxRing;
+
+    /// Gives released slots back to the senders and learns of new frames: one Release, one Acquire, no lock,
+    /// no system call. Returns the number of slots that can be read.
+    ///
+    /// # Errors
+    /// [`PortError::Gone`] when the port has been taken away.
+    fn rxsync(&mut self) -> Result<u32, PortError>;
+
+    /// Waits until at least `slots` slots (1 for any frame; clamped to what the ring can hold) can be read:
+    /// spins shortly, then sleeps. `None` waits for ever. Syncs the ring.
+    ///
+    /// # Errors
+    /// As [`PortRx::rxsync`].
+    fn wait(&mut self, slots: u32, timeout: Option<Duration>) -> Result<Woken, PortError>;
+
+    /// A descriptor that is readable exactly while a frame waits. From the first call on, the reader calls
+    /// [`PortRx::settle_fd`] after each round of reading. The port owns the descriptor.
+    ///
+    /// # Errors
+    /// [`PortError::Io`] when it can't be made.
+    fn selectable_fd(&mut self) -> Result<RawFd, PortError>;
+
+    /// Makes the descriptor of [`PortRx::selectable_fd`] agree with the ring; does nothing when none was asked for.
+    fn settle_fd(&mut self);
+}
+
+/// The transmit side of a port.
+pub trait PortTx: Send {
+    /// Sends one frame, at once: when this returns `Ok` every receiver that had room owns it.
+    /// With `nonblocking` a receiver without room is not waited for.
+    ///
+    /// # Errors
+    /// [`PortError::TooShort`], [`PortError::TooLong`], [`PortError::ReadOnly`] for a listener;
+    /// [`PortError::NoRoom`] when there were receivers and none took it.
+    fn inject(&mut self, frame: &[u8], nonblocking: bool) -> Result<(), PortError>;
+
+    /// The transmit ring, for who sends in batches. Made on first use.
+    ///
+    /// # Errors
+    /// [`PortError::Io`] when its memory can't be had, [`PortError::ReadOnly`] for a listener.
+    fn ring(&mut self) -> Result<&mut TxRing, PortError>;
+
+    /// Sends what lies between the ring's `hwcur` and `head`. Returns the number of frames that left the ring.
+    ///
+    /// # Errors
+    /// As [`PortTx::inject`], but a full receiver is not an error: its drops are counted.
+    fn txsync(&mut self, nonblocking: bool) -> Result<u32, PortError>;
+}
+
+/// What any thread, and a signal handler, may ask of an open port.
+pub trait PortControl: Send + Sync {
+    /// Makes a sleeping [`PortRx::wait`] return, or the next one. Async-signal-safe.
+    fn wake(&self);
+    /// The counters since the port was opened.
+    fn stats(&self) -> Stats;
+    /// What the port is.
+    fn info(&self) -> PortInfo;
+    /// Adds to [`Stats::rejected`]: the reader's filter refused `frames` frames.
+    fn count_rejected(&self, frames: u64);
+}
+
+/// Counters of a port; 64 bits, frames unless said otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Frames put into this port's receive ring.
+    pub received: u64,
+    /// Bytes of those.
+    pub received_bytes: u64,
+    /// Frames that this port sent into the switch or onto the wire.
+    pub sent: u64,
+    /// Bytes of those.
+    pub sent_bytes: u64,
+    /// Frames for this port, dropped because its receive ring was full (and nobody was to wait).
+    pub dropped_full: u64,
+    /// Frames for this port, dropped because its reader made no progress for the flow-control time.
+    pub dropped_stalled: u64,
+    /// Frames for this port, dropped because they can't fit its ring.
+    pub dropped_long: u64,
+    /// Frames that the reader's filter refused.
+    pub rejected: u64,
+    /// Slots or words in shared memory that made no sense.
+    pub malformed: u64,
+}
+
+/// What sort of port it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortKind {
+    /// An ordinary port: sends and receives.
+    Port,
+    /// `vale0:*`: sees every frame that crosses the switch, sends none.
+    Listener,
+    /// `vale0:a/t`: sees what port `a` sends.
+    MonitorTx,
+    /// `vale0:a/r`: sees what port `a` receives.
+    MonitorRx,
+}
+
+/// What a port is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortInfo {
+    /// The name as typed after `-i`.
+    pub name: String,
+    /// Which driver serves it: `vale`, …
+    pub driver: &'static str,
+    /// What sort of port.
+    pub kind: PortKind,
+    /// Slots of the receive ring.
+    pub rx_slots: u32,
+    /// Slots of the transmit ring.
+    pub tx_slots: u32,
+    /// Bytes of one buffer.
+    pub buf_size: u32,
+    /// Bytes of the port's memory that are committed.
+    pub memory: u64,
+}
