@@ -1,1 +1,52 @@
-fn main() {}
+//! The front doors of the project: `cargo xtask build`, `demo`, `test`, `bench`.
+//!
+//! Each installs from the distribution what it lacks, where it may, and says so; a check stands in `ci/` and is
+//! only called from here.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a program for a terminal
+
+mod bench;
+mod build;
+mod capture;
+mod demo;
+mod packages;
+mod running;
+mod test;
+mod workspace;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+/// Why a task ended without having done its work: a sentence for whoever called it.
+type Failure = Box<dyn Error + Send + Sync>;
+
+const USAGE: &str = "\
+usage: cargo xtask build                 dist/: libpcap.so.0.8, libpcap.so.1 and the tools
+       cargo xtask demo                  bittwist plays a capture to tcpdump over vale0, both unmodified
+       cargo xtask test [--long]         every check of ci/, with a count at the end
+       cargo xtask bench vale [OPTION]…  ours beside its peers; see bench vale --help";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["build"] => build::all(),
+        ["demo"] => demo::run(),
+        [demo::VETH_TASK] => demo::on_veth(),
+        ["test"] => test::run(false),
+        ["test", "--long"] => test::run(true),
+        ["bench", ref rest @ ..] if !rest.is_empty() => bench::run(rest),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(USAGE.into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
