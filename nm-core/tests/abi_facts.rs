@@ -2,6 +2,7 @@
 
 use nm_core::abi::*;
 use std::collections::HashMap;
+use std::io::Write;
 use std::mem::{offset_of, size_of};
 
 const FACTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/facts/netmap-abi.tsv");
@@ -106,10 +107,8 @@ fn every_fact_holds() {
     let facts = match std::fs::read_to_string(FACTS) {
         Ok(facts) => facts,
         Err(e) => {
-            #[expect(clippy::print_stderr, reason = "a test that checks nothing must say so")]
-            {
-                eprintln!("SKIPPED, NOTHING WAS CHECKED: {FACTS}: {e}");
-            }
+            // Not through print!, which the test harness would keep to itself.
+            writeln!(std::io::stdout(), "\nskipped: no fact about the layout was checked: {FACTS}: {e}").unwrap();
             return;
         }
     };

@@ -1,4 +1,4 @@
-//! The kernel's own sync loop and the blocks it is steered through: for who cannot make system calls (virtual machines).
+//! The kernel's own sync loop and the blocks that steer it: for who cannot make system calls (virtual machines).
 
 use std::mem::size_of;
 

@@ -5,11 +5,11 @@ use crate::abi;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-pub(super) const VALE_GRAMMAR: &str = "a VALE port is valeX:PORT, valeX:* (listener), valeX:PORT/t or /r (monitor of what it \
-                            sends, receives); letters, digits, _ . - in X and PORT";
+pub(super) const VALE_GRAMMAR: &str = "a VALE port is valeX:PORT, valeX:* (listener), valeX:PORT/t or /r (monitor of \
+                                       what it sends, receives); letters, digits, _ . - in X and PORT";
 pub(super) const SWITCH_GRAMMAR: &str = "a switch is vale, vale0, vale-lab, ...: vale, then letters, digits, _ . -";
-pub(super) const NETMAP_GRAMMAR: &str = "netmap's names are netmap:IF, then nothing, ^ ^N * -N {N or }N (host rings, one, all, \
-                              one ring, pipe ends), then maybe /xtrzRT";
+pub(super) const NETMAP_GRAMMAR: &str = "netmap's names are netmap:IF, then nothing, ^ ^N * -N {N or }N (host rings, \
+                                         one, all, one ring, pipe ends), then maybe /xtrzRT";
 pub(super) const VHOST_GRAMMAR: &str = "a vhost-user port is vhost:/path/of/the/socket";
 
 /// Bytes of an interface's name: the system's IFNAMSIZ less its NUL.
