@@ -4,11 +4,11 @@ use crate::abi::{nm_ifreq, nmreq, nmreq_header};
 use std::mem::size_of;
 
 /// The version of this layout.
-pub const NETMAP_API: u16 = 14;
+pub const NETMAP_API: u32 = 14;
 /// The oldest version that is understood.
-pub const NETMAP_MIN_API: u16 = 14;
+pub const NETMAP_MIN_API: u32 = 14;
 /// The newest version that is understood.
-pub const NETMAP_MAX_API: u16 = 15;
+pub const NETMAP_MAX_API: u32 = 15;
 
 /// What the name of a switch begins with.
 pub const NM_BDG_NAME: &str = "vale";
