@@ -68,7 +68,11 @@ fn measure(from: &str, to: &str, tool: impl Fn(&str) -> Command) -> Result<Rates
         received(&said).ok_or_else(|| format!("nothing arrived at {to}: {said}").into())
     };
     Ok(Rates {
-        replayed: rate(tool("nmreplay").args(["-i", from, "--top", "--loop", "0", CAPTURE]).current_dir(root()))?,
+        replayed: rate(
+            tool("nmreplay")
+                .args(["-f", CAPTURE, "-i", from, "--top", "--preload", "--loops", "0"])
+                .current_dir(root()),
+        )?,
         generated: rate(tool("pkt-gen").args(["-i", from, "-f", "tx", "-l", "60"]))?,
     })
 }
