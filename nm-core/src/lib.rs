@@ -10,9 +10,13 @@
 pub mod abi;
 pub mod clock;
 pub mod error;
+pub mod lock;
 pub mod name;
 pub mod port;
 pub mod ring;
+pub mod shm;
+pub mod sync;
+pub mod sys;
 
 pub use error::PortError;
 pub use port::{Port, PortControl, PortInfo, PortKind, PortRx, PortTx, Stats, Woken};

@@ -1,8 +1,29 @@
 //! VALE: a software switch in shared memory, whose ports are netmap rings. No kernel module, no root.
+//!
+//! Every process that may open the switch's folder maps its ports, and the sender does the forwarding: it looks up
+//! where a frame goes ([`route`]), and writes it into the receiver's ring ([`tx`], [`peer`]), from which the receiver
+//! hands it out in place ([`rx`]). [`registry`] makes ports and reaps them, [`flow`] says what happens when a ring is
+//! full, [`place`] where the files are.
 #![forbid(unsafe_code)]
+
+mod bell;
+mod flow;
+mod manage;
+mod member;
+mod peer;
+mod place;
+mod registry;
+mod route;
+mod rx;
+mod table;
+mod tx;
+
+pub use manage::{create, destroy, set_flow, switches};
+pub use place::base;
 
 use nm_core::name::ValeName;
 use nm_core::{Port, PortError, PortKind, Stats};
+use std::sync::Arc;
 
 /// How a port is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,38 +95,12 @@ pub struct PortView {
 ///
 /// # Errors
 /// [`PortError`], with the operands in it.
-pub fn open(_name: &ValeName, _options: &Options) -> Result<Port, PortError> {
-    todo!()
-}
-
-/// All switches that this user may see, by name. Dead ports are reaped on the way.
-///
-/// # Errors
-/// [`PortError::Io`] when the folder of switches can't be read; none there is an empty list.
-pub fn switches() -> Result<Vec<SwitchView>, PortError> {
-    todo!()
-}
-
-/// Makes a switch that stays without ports. `mode` is that of its folder (0o700, or 0o770 for a group).
-///
-/// # Errors
-/// [`PortError`]; [`PortError::InUse`] when it exists.
-pub fn create(_switch: &str, _mode: u32, _gid: Option<u32>) -> Result<(), PortError> {
-    todo!()
-}
-
-/// Removes a switch.
-///
-/// # Errors
-/// [`PortError::InUse`] while it has live ports, [`PortError::NotFound`].
-pub fn destroy(_switch: &str) -> Result<(), PortError> {
-    todo!()
-}
-
-/// Sets what senders do when a receiver is full.
-///
-/// # Errors
-/// [`PortError::NotFound`], [`PortError::Permission`].
-pub fn set_flow(_switch: &str, _flow: Flow) -> Result<(), PortError> {
-    todo!()
+pub fn open(name: &ValeName, options: &Options) -> Result<Port, PortError> {
+    let (member, ring) = member::Member::join(name, options)?;
+    let member = Arc::new(member);
+    Ok(Port {
+        rx: Box::new(rx::Rx::new(Arc::clone(&member), ring)),
+        tx: Box::new(tx::Tx::new(Arc::clone(&member))),
+        control: member,
+    })
 }

@@ -1,4 +1,19 @@
-//! Towards the application: walking received frames.
+//! Towards the application: walking the frames of a receive ring.
+//!
+//! ```text
+//!        head        cur             tail
+//!   ------|-----------|---------------|------      head..cur   handed out, still the reader's
+//!         handed out    not yet seen               cur..tail   to be read
+//! ```
+//! `release` moves head to cur; the next rxsync gives those slots back.
+
+use super::slots::{Direction, Slots, prefetch_for_read};
+use crate::shm::layout::{BUF_SIZE, Layout};
+use crate::shm::mapping::Mapping;
+use std::sync::Arc;
+
+/// How many frames ahead the bytes are asked for.
+const PREFETCH: u32 = 6;
 
 /// One received frame, in place.
 #[derive(Clone, Copy, Debug)]
@@ -12,29 +27,128 @@ pub struct RxFrame {
 }
 
 /// A receive ring as its reader sees it.
-pub struct RxRing {}
+pub struct RxRing {
+    slots: Slots,
+    head: u32,
+    cur: u32,
+    tail: u32,
+    malformed: u64,
+    scratch: Vec<u8>,
+}
 
 impl RxRing {
+    /// The receive ring of a port's mapping, made fresh. `None` when the mapping is shorter than its layout.
+    pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<RxRing> {
+        let slots = Slots::new(mapping, layout, Direction::Rx)?;
+        slots.initialize(layout, Direction::Rx);
+        Some(RxRing { slots, head: 0, cur: 0, tail: 0, malformed: 0, scratch: Vec::new() })
+    }
+
     /// Slots that can be read and were not yet handed out.
+    #[inline(always)]
     pub fn ready(&self) -> u32 {
-        0
+        self.slots.distance(self.cur, self.tail)
     }
-    /// Hands out the next frame in place (chains that do not lie in one piece are copied together).
+
+    /// Hands out the next frame in place (a chain that does not lie in one piece is copied together; such a frame is
+    /// valid only until the next one).
+    #[inline(always)]
     pub fn next_frame(&mut self) -> Option<RxFrame> {
-        None
+        loop {
+            let avail = self.slots.distance(self.cur, self.tail);
+            if avail == 0 {
+                return None;
+            }
+            let time_ns = self.slots.time(self.cur);
+            match self.slots.frame(self.cur, avail, &mut self.scratch) {
+                Ok((frame, used)) => {
+                    let out = RxFrame { data: frame.as_ptr(), len: frame.len() as u32, time_ns };
+                    // Buffers usually lie in the order of their slots. A wrong guess costs a useless prefetch.
+                    prefetch_for_read(out.data.wrapping_add((PREFETCH * BUF_SIZE) as usize));
+                    self.cur = self.slots.add(self.cur, used);
+                    return Some(out);
+                }
+                Err((_, used)) => {
+                    self.malformed += 1;
+                    self.cur = self.slots.add(self.cur, used);
+                }
+            }
+        }
     }
+
     /// As [`RxRing::next_frame`], the bytes copied to the front of `out` (cut at its length): (length, time in ns).
-    pub fn next_frame_into(&mut self, _out: &mut [u8]) -> Option<(u32, u64)> {
-        None
+    pub fn next_frame_into(&mut self, out: &mut [u8]) -> Option<(u32, u64)> {
+        loop {
+            let avail = self.slots.distance(self.cur, self.tail);
+            if avail == 0 {
+                return None;
+            }
+            let time_ns = self.slots.time(self.cur);
+            let (taken, used) = match self.slots.frame(self.cur, avail, &mut self.scratch) {
+                Ok((frame, used)) => {
+                    frame.copy_to(out);
+                    (Some((frame.len() as u32, time_ns)), used)
+                }
+                Err((_, used)) => {
+                    self.malformed += 1;
+                    (None, used)
+                }
+            };
+            self.cur = self.slots.add(self.cur, used);
+            if taken.is_some() {
+                return taken;
+            }
+        }
     }
+
     /// All frames handed out so far may be overwritten after the next rxsync.
-    pub fn release(&mut self) {}
-    /// Slots handed out and not yet released.
-    pub fn held(&self) -> u32 {
-        0
+    #[inline(always)]
+    pub fn release(&mut self) {
+        self.head = self.cur;
     }
+
+    /// Slots handed out and not yet released.
+    #[inline(always)]
+    pub fn held(&self) -> u32 {
+        self.slots.distance(self.head, self.cur)
+    }
+
     /// How many slots the ring has; at most one less can be filled.
     pub fn num_slots(&self) -> u32 {
-        0
+        self.slots.num_slots()
+    }
+
+    /// Slots that made no sense since the last call.
+    pub fn take_malformed(&mut self) -> u64 {
+        std::mem::take(&mut self.malformed)
+    }
+
+    /// For a port's rxsync: the first slot that the reader keeps.
+    #[inline(always)]
+    pub fn head(&self) -> u32 {
+        self.head
+    }
+
+    /// For a port's rxsync: the tail as last learned.
+    #[inline(always)]
+    pub fn tail(&self) -> u32 {
+        self.tail
+    }
+
+    /// For a port's rxsync: the tail as a peer wrote it, refused (and counted) when it does not lie in the ring or
+    /// would take back frames.
+    #[inline(always)]
+    pub fn set_tail(&mut self, tail: u32) {
+        if tail == self.tail {
+            return;
+        }
+        if tail >= self.slots.num_slots()
+            || self.slots.distance(self.head, tail) < self.slots.distance(self.head, self.tail)
+        {
+            self.malformed += 1;
+            return;
+        }
+        self.tail = tail;
+        self.slots.write_header(self.head, self.cur, tail);
     }
 }

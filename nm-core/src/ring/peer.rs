@@ -1,0 +1,68 @@
+//! The other end of a receive ring: how a sender fills it.
+
+use super::slots::{Direction, FrameRef, Malformed, Slots};
+use crate::shm::layout::{BUF_SIZE, Layout};
+use crate::shm::mapping::Mapping;
+use std::sync::Arc;
+
+/// How many frames ahead a sender of single frames asks for the lines that it will write.
+const PREFETCH: u32 = 12;
+
+/// Another port's receive ring. Which slots may be written is between the port page's tail and head, under its lock.
+pub struct PeerRing {
+    slots: Slots,
+}
+
+impl PeerRing {
+    /// The receive ring of a mapped port. `None` when the mapping is shorter than its layout.
+    pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<PeerRing> {
+        Some(PeerRing { slots: Slots::new(mapping, layout, Direction::Rx)? })
+    }
+
+    /// How many slots the ring has; at most one less can be filled.
+    #[inline(always)]
+    pub fn num_slots(&self) -> u32 {
+        self.slots.num_slots()
+    }
+
+    /// The slots that a frame of `len` bytes takes.
+    #[inline(always)]
+    pub fn slots_for(len: usize) -> u32 {
+        if len <= BUF_SIZE as usize { 1 } else { len.div_ceil(BUF_SIZE as usize) as u32 }
+    }
+
+    /// Free slots when the last filled one lies before `tail` and the reader's head is `head`; `None` for numbers
+    /// outside the ring.
+    #[inline(always)]
+    pub fn space(&self, tail: u32, head: u32) -> Option<u32> {
+        let n = self.slots.num_slots();
+        (tail < n && head < n).then(|| n - 1 - self.slots.distance(head, tail))
+    }
+
+    /// Slots filled, as [`PeerRing::space`].
+    #[inline(always)]
+    pub fn filled(&self, tail: u32, head: u32) -> Option<u32> {
+        let n = self.slots.num_slots();
+        (tail < n && head < n).then(|| self.slots.distance(head, tail))
+    }
+
+    /// Copies a frame into the slots from `tail` on: the new tail, not yet published.
+    /// The caller holds the port's lock and saw room for [`PeerRing::slots_for`] its length.
+    ///
+    /// # Errors
+    /// [`Malformed`] when a slot names a buffer that does not exist; nothing was written outside the ring.
+    #[inline(always)]
+    pub fn put(&self, tail: u32, frame: FrameRef<'_>, time_ns: u64) -> Result<u32, Malformed> {
+        if tail >= self.slots.num_slots() {
+            return Err(Malformed);
+        }
+        let used = self.slots.write(tail, frame, time_ns)?;
+        self.slots.prefetch_write(tail, PREFETCH);
+        Ok(self.slots.add(tail, used))
+    }
+
+    /// The slot after `at`, for passing over one that can't be used.
+    pub fn after(&self, at: u32) -> u32 {
+        if at >= self.slots.num_slots() { 0 } else { self.slots.next(at) }
+    }
+}

@@ -1,0 +1,443 @@
+//! Slots and buffers: the only code that reads or writes them.
+//!
+//! A *slot number* is always below the ring's size; walking wraps it. (AF_XDP's positions, which run freely through
+//! 2^32, are another type and not found here.)
+
+use crate::abi;
+use crate::shm::layout::{BUF_SIZE, Layout, RESERVED_BUFS};
+use crate::shm::mapping::{Mapping, Shared};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// The most bytes of a frame.
+pub const MAX_FRAME: usize = 65_535;
+
+/// A `netmap_slot` as two words: (buf_idx, len, flags) and ptr.
+#[repr(C)]
+struct SlotCell {
+    word: AtomicU64,
+    ptr: AtomicU64,
+}
+const _: () = assert!(cfg!(loom) || size_of::<SlotCell>() == size_of::<abi::netmap_slot>());
+
+/// A `netmap_ring`'s changing words, over the layout of `net/netmap.h`.
+#[repr(C)]
+struct RingHeader {
+    buf_ofs: AtomicU64,
+    num_slots: AtomicU32,
+    nr_buf_size: AtomicU32,
+    ringid_dir: AtomicU32,
+    head: AtomicU32,
+    cur: AtomicU32,
+    tail: AtomicU32,
+}
+// SAFETY: repr(C), atomics only.
+unsafe impl Shared for RingHeader {}
+
+/// A slot's contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub buf_idx: u32,
+    pub len: u16,
+    pub flags: u16,
+}
+
+impl Slot {
+    #[inline(always)]
+    fn pack(self) -> u64 {
+        if cfg!(target_endian = "little") {
+            u64::from(self.buf_idx) | u64::from(self.len) << 32 | u64::from(self.flags) << 48
+        } else {
+            u64::from(self.buf_idx) << 32 | u64::from(self.len) << 16 | u64::from(self.flags)
+        }
+    }
+    #[inline(always)]
+    fn unpack(w: u64) -> Slot {
+        if cfg!(target_endian = "little") {
+            Slot { buf_idx: w as u32, len: (w >> 32) as u16, flags: (w >> 48) as u16 }
+        } else {
+            Slot { buf_idx: (w >> 32) as u32, len: (w >> 16) as u16, flags: w as u16 }
+        }
+    }
+}
+
+/// A slot, a length or a chain that makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// The bytes of a frame that lie in one piece, borrowed from a caller or a region.
+#[derive(Clone, Copy)]
+pub struct FrameRef<'a> {
+    data: *const u8,
+    len: usize,
+    owner: PhantomData<&'a [u8]>,
+}
+
+impl<'a> From<&'a [u8]> for FrameRef<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        FrameRef { data: bytes.as_ptr(), len: bytes.len(), owner: PhantomData }
+    }
+}
+
+impl FrameRef<'_> {
+    /// Bytes of the frame.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+    /// Copies the bytes to the end of `out`.
+    pub fn append_to(&self, out: &mut Vec<u8>) {
+        out.reserve(self.len);
+        // SAFETY: `len` bytes are readable (of a buffer: checked when this was made; rule 7) and were just reserved.
+        unsafe {
+            copy(self.data, out.as_mut_ptr().add(out.len()), self.len);
+            out.set_len(out.len() + self.len);
+        }
+    }
+    /// Copies the first bytes to `out`, as many as fit. Returns how many.
+    pub fn copy_to(&self, out: &mut [u8]) -> usize {
+        let n = self.len.min(out.len());
+        // SAFETY: `n` bytes are readable (as in `append_to`), `out` has at least as many.
+        unsafe { copy(self.data, out.as_mut_ptr(), n) };
+        n
+    }
+    /// First byte.
+    #[inline(always)]
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        self.data
+    }
+    /// The Ethernet addresses (destination, source), first byte highest. `None` below 14 bytes.
+    #[inline(always)]
+    pub fn addresses(&self) -> Option<(u64, u64)> {
+        if self.len < 14 {
+            return None;
+        }
+        // SAFETY: 14 bytes are there: two unaligned reads of bytes 0..8 and 4..12 (rule 7 for regions).
+        let (a, b) = unsafe {
+            (self.data.cast::<[u8; 8]>().read_unaligned(), self.data.add(4).cast::<[u8; 8]>().read_unaligned())
+        };
+        Some((u64::from_be_bytes(a) >> 16, u64::from_be_bytes(b) & 0xffff_ffff_ffff))
+    }
+}
+
+/// Slots and buffers of one ring, inside a mapping that it keeps alive (rule 4).
+pub(crate) struct Slots {
+    slots: NonNull<SlotCell>,
+    bufs: NonNull<u8>,
+    num_slots: u32,
+    num_bufs: u32,
+    header_at: usize,
+    keep: Arc<Mapping>,
+}
+
+// SAFETY: pointers into a mapping that is Send and Sync; access is by atomics and copies (rules 1, 2, 7).
+unsafe impl Send for Slots {}
+
+/// Which ring of a port.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Rx,
+    Tx,
+}
+
+impl Slots {
+    /// The ring of `layout` in `mapping`, which may hold only the receive part; `None` when it is too short.
+    pub(crate) fn new(mapping: &Arc<Mapping>, layout: &Layout, direction: Direction) -> Option<Slots> {
+        let (header_at, num_slots, num_bufs) = match direction {
+            Direction::Rx => (layout.rx_ring(), layout.rx_slots, layout.tx_first_buf()),
+            Direction::Tx => (layout.tx_ring(), layout.tx_slots, layout.num_bufs()),
+        };
+        mapping.at::<RingHeader>(header_at)?;
+        let slots =
+            mapping.bytes(header_at + size_of::<abi::netmap_ring>(), num_slots as usize * size_of::<SlotCell>())?;
+        let bufs = mapping.bytes(layout.buffers(), num_bufs as usize * BUF_SIZE as usize)?;
+        Some(Slots { slots: slots.cast(), bufs, num_slots, num_bufs, header_at, keep: Arc::clone(mapping) })
+    }
+
+    /// Writes a fresh ring: header, and one buffer for each slot.
+    pub(crate) fn initialize(&self, layout: &Layout, direction: Direction) {
+        let (first, dir) = match direction {
+            Direction::Rx => (layout.rx_first_buf(), 1u32),
+            Direction::Tx => (layout.tx_first_buf(), 0),
+        };
+        if let Some(h) = self.keep.at::<RingHeader>(self.header_at) {
+            // ORDER: Relaxed, all of these: the port is announced later, with Release.
+            h.buf_ofs.store((layout.buffers() - self.header_at) as u64, Ordering::Relaxed);
+            h.num_slots.store(self.num_slots, Ordering::Relaxed);
+            h.nr_buf_size.store(BUF_SIZE, Ordering::Relaxed);
+            let ringid_dir = if cfg!(target_endian = "little") { dir << 16 } else { dir };
+            h.ringid_dir.store(ringid_dir, Ordering::Relaxed);
+        }
+        for i in 0..self.num_slots {
+            let cell = self.cell(i);
+            // ORDER: Relaxed, as above.
+            cell.word.store(Slot { buf_idx: first + i, len: 0, flags: 0 }.pack(), Ordering::Relaxed);
+            cell.ptr.store(0, Ordering::Relaxed);
+        }
+        let tail = if direction == Direction::Tx { self.num_slots - 1 } else { 0 };
+        self.write_header(0, 0, tail);
+    }
+
+    /// Shows the owner's view in the `netmap_ring`, for who walks it with netmap's macros.
+    #[inline]
+    pub(crate) fn write_header(&self, head: u32, cur: u32, tail: u32) {
+        if let Some(h) = self.keep.at::<RingHeader>(self.header_at) {
+            // ORDER: Relaxed; the owner's own view, other processes take theirs from the port page.
+            h.head.store(head, Ordering::Relaxed);
+            h.cur.store(cur, Ordering::Relaxed);
+            h.tail.store(tail, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn num_slots(&self) -> u32 {
+        self.num_slots
+    }
+
+    /// The slot number after `i`.
+    #[inline(always)]
+    pub(crate) fn next(&self, i: u32) -> u32 {
+        if i + 1 == self.num_slots { 0 } else { i + 1 }
+    }
+
+    /// The slot number `n` (at most the ring's size) after `i`.
+    #[inline(always)]
+    pub(crate) fn add(&self, i: u32, n: u32) -> u32 {
+        let sum = i + n;
+        if sum >= self.num_slots { sum - self.num_slots } else { sum }
+    }
+
+    /// How many slots from `from` up to `to`.
+    #[inline(always)]
+    pub(crate) fn distance(&self, from: u32, to: u32) -> u32 {
+        if to >= from { to - from } else { to + self.num_slots - from }
+    }
+
+    #[inline(always)]
+    fn cell(&self, i: u32) -> &SlotCell {
+        debug_assert!(i < self.num_slots);
+        // SAFETY: slot numbers are below num_slots (module doc; every caller wraps or checked), and that many cells
+        // lie in the mapping (checked in `new`); atomics only (rule 2).
+        unsafe { self.slots.add(i as usize).as_ref() }
+    }
+
+    /// The slot, read once, its buffer number and length checked (rule 5).
+    #[inline(always)]
+    pub(crate) fn read(&self, i: u32) -> Result<Slot, Malformed> {
+        // ORDER: Relaxed; the slot was published by the tail that the caller loaded with Acquire.
+        let s = Slot::unpack(self.cell(i).word.load(Ordering::Relaxed));
+        if s.buf_idx >= self.num_bufs || s.buf_idx < RESERVED_BUFS || u32::from(s.len) > BUF_SIZE {
+            return Err(Malformed);
+        }
+        Ok(s)
+    }
+
+    /// The slot's `ptr`: on receive rings the frame's time.
+    #[inline(always)]
+    pub(crate) fn time(&self, i: u32) -> u64 {
+        // ORDER: Relaxed, as in `read`.
+        self.cell(i).ptr.load(Ordering::Relaxed)
+    }
+
+    /// The first byte of a buffer whose number was checked.
+    #[inline(always)]
+    pub(crate) fn buffer(&self, buf_idx: u32) -> *mut u8 {
+        debug_assert!(buf_idx < self.num_bufs);
+        // SAFETY: below num_bufs (checked by `read`), and that many buffers lie in the mapping (checked in `new`).
+        unsafe { self.bufs.add(buf_idx as usize * BUF_SIZE as usize).as_ptr() }
+    }
+
+    /// Copies one frame into slots from `i` on, each with a buffer of its own. The caller owns enough of them.
+    /// Returns the slots used.
+    #[inline(always)]
+    pub(crate) fn write(&self, i: u32, frame: FrameRef<'_>, time_ns: u64) -> Result<u32, Malformed> {
+        if frame.len() <= BUF_SIZE as usize {
+            let cell = self.cell(i);
+            // ORDER: Relaxed; between the tail and the head a slot belongs to the lock's holder.
+            let old = Slot::unpack(cell.word.load(Ordering::Relaxed));
+            if old.buf_idx >= self.num_bufs || old.buf_idx < RESERVED_BUFS {
+                return Err(Malformed);
+            }
+            // SAFETY: the frame's bytes are readable, the buffer has BUF_SIZE bytes; rule 7.
+            unsafe { copy(frame.as_ptr(), self.buffer(old.buf_idx), frame.len()) };
+            let new = Slot { buf_idx: old.buf_idx, len: frame.len() as u16, flags: 0 };
+            // ORDER: Relaxed; the tail publishes them.
+            cell.word.store(new.pack(), Ordering::Relaxed);
+            cell.ptr.store(time_ns, Ordering::Relaxed);
+            return Ok(1);
+        }
+        self.write_chain(i, frame, time_ns)
+    }
+
+    #[cold]
+    fn write_chain(&self, mut i: u32, frame: FrameRef<'_>, time_ns: u64) -> Result<u32, Malformed> {
+        let mut done = 0;
+        let mut used = 0;
+        while done < frame.len() {
+            let part = (frame.len() - done).min(BUF_SIZE as usize);
+            let buf_idx = self.read_for_writing(i)?;
+            // SAFETY: `done + part` bytes are readable, the buffer has BUF_SIZE bytes; rule 7.
+            unsafe { copy(frame.as_ptr().add(done), self.buffer(buf_idx), part) };
+            done += part;
+            let flags = if done < frame.len() { abi::NS_MOREFRAG } else { 0 };
+            let cell = self.cell(i);
+            // ORDER: Relaxed; the tail publishes them.
+            cell.word.store(Slot { buf_idx, len: part as u16, flags }.pack(), Ordering::Relaxed);
+            cell.ptr.store(time_ns, Ordering::Relaxed);
+            i = self.next(i);
+            used += 1;
+        }
+        Ok(used)
+    }
+
+    fn read_for_writing(&self, i: u32) -> Result<u32, Malformed> {
+        // ORDER: Relaxed, as in `write`.
+        let old = Slot::unpack(self.cell(i).word.load(Ordering::Relaxed));
+        if old.buf_idx >= self.num_bufs || old.buf_idx < RESERVED_BUFS { Err(Malformed) } else { Ok(old.buf_idx) }
+    }
+
+    /// Gives the slot's buffer a length without touching its bytes.
+    pub(crate) fn set_len(&self, i: u32, len: u16) -> Result<(), Malformed> {
+        let buf_idx = self.read_for_writing(i)?;
+        // ORDER: Relaxed; the owner's own ring.
+        self.cell(i).word.store(Slot { buf_idx, len, flags: 0 }.pack(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Asks for the lines that the frame `ahead` slots after `i` will be written to.
+    #[inline(always)]
+    pub(crate) fn prefetch_write(&self, i: u32, ahead: u32) {
+        let j = self.add(i, ahead);
+        let cell: *const SlotCell = self.cell(j);
+        // ORDER: Relaxed; only a hint is made of it.
+        let s = Slot::unpack(self.cell(j).word.load(Ordering::Relaxed));
+        prefetch_for_write(cell.cast());
+        if s.buf_idx < self.num_bufs {
+            prefetch_for_write(self.buffer(s.buf_idx));
+        }
+    }
+
+    /// The frame that begins in slot `i`, of which `avail` slots may be read: its piece and its slots. A chain that
+    /// does not lie in one piece is copied into `scratch`.
+    #[inline(always)]
+    pub(crate) fn frame<'a>(
+        &'a self,
+        i: u32,
+        avail: u32,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<(FrameRef<'a>, u32), (Malformed, u32)> {
+        let s = self.read(i).map_err(|m| (m, 1))?;
+        if s.flags & abi::NS_MOREFRAG == 0 {
+            let data = self.buffer(s.buf_idx);
+            return Ok((FrameRef { data, len: usize::from(s.len), owner: PhantomData }, 1));
+        }
+        self.chain(i, avail, scratch)
+    }
+
+    #[cold]
+    fn chain<'a>(
+        &'a self,
+        first: u32,
+        avail: u32,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<(FrameRef<'a>, u32), (Malformed, u32)> {
+        let mut parts = [Slot { buf_idx: 0, len: 0, flags: 0 }; abi::NETMAP_MAX_FRAGS as usize];
+        let (mut i, mut used, mut total, mut in_one_piece) = (first, 0usize, 0usize, true);
+        loop {
+            if used as u32 == avail || used == parts.len() {
+                return Err((Malformed, used as u32));
+            }
+            let s = self.read(i).map_err(|m| (m, used as u32 + 1))?;
+            if used > 0 {
+                let before = parts[used - 1];
+                in_one_piece &= s.buf_idx == before.buf_idx.wrapping_add(1) && u32::from(before.len) == BUF_SIZE;
+            }
+            parts[used] = s;
+            used += 1;
+            total += usize::from(s.len);
+            if total > MAX_FRAME {
+                return Err((Malformed, used as u32));
+            }
+            if s.flags & abi::NS_MOREFRAG == 0 {
+                break;
+            }
+            i = self.next(i);
+        }
+        if in_one_piece {
+            // Full buffers one after the other: the bytes lie together already. Each number and length was checked,
+            // so their sum stays inside the buffers.
+            return Ok((FrameRef { data: self.buffer(parts[0].buf_idx), len: total, owner: PhantomData }, used as u32));
+        }
+        scratch.clear();
+        scratch.reserve(MAX_FRAME);
+        for s in &parts[..used] {
+            let part = FrameRef { data: self.buffer(s.buf_idx), len: usize::from(s.len), owner: PhantomData };
+            part.append_to(scratch);
+        }
+        Ok((FrameRef::from(scratch.as_slice()), used as u32))
+    }
+}
+
+/// Copies `len` bytes. Short frames are the common case: up to 64 bytes in four moves that may overlap.
+///
+/// # Safety
+/// `from` can be read and `to` written for `len` bytes, and they do not overlap.
+#[inline(always)]
+unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+    type Chunk = [u64; 2];
+    if (32..=64).contains(&len) {
+        // SAFETY: four reads of 16 bytes at 0, 16, len - 32 and len - 16, all inside `len` bytes.
+        unsafe {
+            let a = from.cast::<Chunk>().read_unaligned();
+            let b = from.add(16).cast::<Chunk>().read_unaligned();
+            let c = from.add(len - 32).cast::<Chunk>().read_unaligned();
+            let d = from.add(len - 16).cast::<Chunk>().read_unaligned();
+            to.cast::<Chunk>().write_unaligned(a);
+            to.add(16).cast::<Chunk>().write_unaligned(b);
+            to.add(len - 32).cast::<Chunk>().write_unaligned(c);
+            to.add(len - 16).cast::<Chunk>().write_unaligned(d);
+        }
+    } else {
+        // SAFETY: as the caller promised.
+        unsafe { std::ptr::copy_nonoverlapping(from, to, len) };
+    }
+}
+
+/// Asks for a line that will be read.
+#[inline(always)]
+pub(crate) fn prefetch_for_read(p: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(p.cast());
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch never faults.
+    unsafe {
+        core::arch::asm!("prfm pldl1keep, [{}]", in(reg) p, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = p;
+}
+
+/// Asks for a line that will be written: takes it from the core that has it.
+#[inline(always)]
+fn prefetch_for_write(p: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults. PREFETCHW is a no-op on the x86-64 processors that lack it.
+    unsafe {
+        core::arch::asm!("prefetchw byte ptr [{}]", in(reg) p, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch never faults.
+    unsafe {
+        core::arch::asm!("prfm pstl1keep, [{}]", in(reg) p, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = p;
+}

@@ -1,0 +1,119 @@
+//! One mapping of one file, and the only place where an offset becomes a pointer.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// A shared mapping; unmapped when dropped.
+pub struct Mapping {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: the mapping is plain memory without ties to a thread; rules 1 and 2 make shared access sound.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+/// A struct of atomics, for which any bytes are a valid value (rule 2).
+///
+/// # Safety
+/// `#[repr(C)]`, and every field is an atomic, an array of atomics, or such a struct.
+pub unsafe trait Shared {}
+
+impl Mapping {
+    /// Maps the first `len` bytes of `file`, for reading and writing.
+    ///
+    /// # Errors
+    /// What mmap(2) says; `UnexpectedEof` when the file is shorter.
+    pub fn new(file: &File, len: usize) -> io::Result<Arc<Mapping>> {
+        Mapping::with_protection(file, len, libc::PROT_READ | libc::PROT_WRITE)
+    }
+
+    fn with_protection(file: &File, len: usize, protection: libc::c_int) -> io::Result<Arc<Mapping>> {
+        if len == 0 || file.metadata()?.len() < len as u64 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        // SAFETY: a new mapping at an address of the kernel's choice; the descriptor lives.
+        let p = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+        if p == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the range was just mapped; keeping rings out of core dumps is advice only.
+        unsafe { libc::madvise(p, len, libc::MADV_DONTDUMP) };
+        let base = NonNull::new(p.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Arc::new(Mapping { base, len }))
+    }
+
+    /// Bytes mapped.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Never: a mapping has at least one byte.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// The struct of atomics at `offset`; `None` when it does not lie inside or is not aligned.
+    pub fn at<T: Shared>(&self, offset: usize) -> Option<&T> {
+        let end = offset.checked_add(size_of::<T>())?;
+        // SAFETY: only computes an address; it is used below after the check.
+        let p = self.base.as_ptr().wrapping_add(offset).cast::<T>();
+        if end > self.len || !p.is_aligned() {
+            return None;
+        }
+        // SAFETY: inside the mapping and aligned (checked); `Shared` promises rule 2; lives as long as `self`.
+        Some(unsafe { &*p })
+    }
+
+    /// The address of `len` bytes at `offset`, for [`crate::ring::slots`]; `None` when they do not lie inside.
+    pub(crate) fn bytes(&self, offset: usize, len: usize) -> Option<NonNull<u8>> {
+        if offset.checked_add(len)? > self.len {
+            return None;
+        }
+        NonNull::new(self.base.as_ptr().wrapping_add(offset))
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the range that `with_protection` mapped; rule 4: no view is left.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}
+
+/// A struct of atomics in a mapping that it keeps alive (rule 4).
+pub struct View<T: Shared> {
+    at: NonNull<T>,
+    keep: Arc<Mapping>,
+}
+
+impl<T: Shared> View<T> {
+    /// The struct at the mapping's beginning; `None` when the mapping is shorter.
+    pub fn new(mapping: &Arc<Mapping>) -> Option<View<T>> {
+        let at = NonNull::from(mapping.at::<T>(0)?);
+        Some(View { at, keep: Arc::clone(mapping) })
+    }
+
+    /// The mapping.
+    pub fn mapping(&self) -> &Arc<Mapping> {
+        &self.keep
+    }
+}
+
+impl<T: Shared> std::ops::Deref for View<T> {
+    type Target = T;
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: made from a reference into the mapping, which `keep` holds; `Shared` promises rule 2.
+        unsafe { self.at.as_ref() }
+    }
+}
+
+// SAFETY: a struct of atomics (`Shared`) in memory without ties to a thread.
+unsafe impl<T: Shared> Send for View<T> {}
+// SAFETY: as above.
+unsafe impl<T: Shared> Sync for View<T> {}

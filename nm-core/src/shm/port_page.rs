@@ -1,0 +1,125 @@
+//! The control words of a port: the first page of its file.
+//!
+//! They are what a kernel keeps in its `netmap_kring`: the shared truth, while `netmap_ring` holds the owner's view.
+//! Each party writes lines of its own, since a line that two cores write travels for every frame.
+
+use super::mapping::Shared;
+use crate::lock::BiasedLock;
+use crate::sync::{AtomicU32, AtomicU64};
+
+/// Begins every port file: "nmport\0\0".
+pub const PORT_MAGIC: u64 = u64::from_le_bytes(*b"nmport\0\0");
+/// In [`SleepLine::armed`]: the reader watches its descriptor, so a FIFO is written instead of a futex woken.
+pub const ARMED_FD: u32 = 1 << 31;
+
+/// What the port is. Written by its owner before the port is announced.
+#[repr(C, align(128))]
+pub struct Identity {
+    /// [`PORT_MAGIC`].
+    pub magic: AtomicU64,
+    /// Layout version, see [`super::switch_page::VERSION`].
+    pub version: AtomicU32,
+    /// Slots of the receive ring.
+    pub rx_slots: AtomicU32,
+    /// Slots of the transmit ring.
+    pub tx_slots: AtomicU32,
+    /// The generation of the port's entry in the switch.
+    pub generation: AtomicU32,
+    /// 1 once the transmit ring's buffers are committed.
+    pub tx_committed: AtomicU32,
+}
+
+/// Written by whoever holds the lock: what was put into the receive ring.
+#[repr(C, align(128))]
+pub struct FillLine {
+    /// The slot after the last filled one.
+    pub tail: AtomicU32,
+    /// The reader's head as the last holder of the lock read it. Kept here since each holder must reckon with the
+    /// same one: with an older one, slots that others filled since would look free.
+    pub head_seen: AtomicU32,
+    /// Frames so far.
+    pub received: AtomicU64,
+    /// Bytes so far.
+    pub received_bytes: AtomicU64,
+}
+
+/// Written by the reader: what it has given back.
+#[repr(C, align(128))]
+pub struct DrainLine {
+    /// The first slot that the reader still owns (or the next one to be filled).
+    pub head: AtomicU32,
+}
+
+/// How the reader sleeps.
+#[repr(C, align(128))]
+pub struct SleepLine {
+    /// 0 = awake; else the number of filled slots that it wants to be woken for, with [`ARMED_FD`] perhaps.
+    pub armed: AtomicU32,
+    /// The futex word: counts rings.
+    pub bell: AtomicU32,
+}
+
+/// How a sender sleeps that waits for room.
+#[repr(C, align(128))]
+pub struct SpaceLine {
+    /// 0 = nobody waits; else the number of free slots that is waited for.
+    pub want: AtomicU32,
+    /// The futex word.
+    pub bell: AtomicU32,
+    /// 1 + the head at which the reader was found to make no progress; 0 = not stalled.
+    pub stalled: AtomicU32,
+}
+
+/// Frames that did not get in. Written by anybody, rarely.
+#[repr(C, align(128))]
+pub struct DropLine {
+    /// Receive ring full, and nobody was to wait.
+    pub full: AtomicU64,
+    /// No progress for the flow-control time.
+    pub stalled: AtomicU64,
+    /// Can't fit the ring.
+    pub long: AtomicU64,
+    /// Senseless words.
+    pub malformed: AtomicU64,
+}
+
+/// Written by the owner alone.
+#[repr(C, align(128))]
+pub struct OwnerLine {
+    /// Frames sent.
+    pub sent: AtomicU64,
+    /// Bytes sent.
+    pub sent_bytes: AtomicU64,
+    /// Frames that the reader's filter refused.
+    pub rejected: AtomicU64,
+}
+
+/// The page.
+#[repr(C)]
+pub struct PortPage {
+    /// What the port is.
+    pub id: Identity,
+    /// Senders' line.
+    pub fill: FillLine,
+    /// Who may fill.
+    pub lock: BiasedLock,
+    /// Reader's line.
+    pub drain: DrainLine,
+    /// Reader's sleep.
+    pub sleep: SleepLine,
+    /// Senders' sleep.
+    pub space: SpaceLine,
+    /// Losses.
+    pub drops: DropLine,
+    /// Owner's counters.
+    pub owner: OwnerLine,
+}
+
+const _: () = assert!(size_of::<PortPage>() <= 4096);
+
+// SAFETY: repr(C), atomics only (BiasedLock, too).
+#[cfg(not(loom))]
+unsafe impl Shared for PortPage {}
+#[cfg(loom)]
+// SAFETY: never mapped under loom, whose atomics are not plain words.
+unsafe impl Shared for PortPage {}

@@ -1,0 +1,95 @@
+//! What a sender does when a receiver is full.
+//!
+//! | receiver | sender |
+//! |---|---|
+//! | makes progress | waits: spins shortly, then sleeps until a quarter of the ring is free |
+//! | none for the flow-control time | marks it stalled, drops and counts |
+//! | stalled, and still at the same frame | drops and counts at once |
+//! | moves again | waits as before |
+//!
+//! A non-blocking sender, or one on a switch set to `drop`, never waits.
+
+use crate::peer::{Peer, Sender};
+use nm_core::ring::peer::PeerRing;
+use nm_core::sync::Ordering;
+use nm_core::sys;
+use std::time::{Duration, Instant};
+
+/// Longer than this costs more than the sleep would.
+const SPIN: Duration = Duration::from_micros(30);
+/// The longest sleep without a look.
+const NAP: Duration = Duration::from_millis(1);
+
+/// What waiting came to.
+pub enum Room {
+    /// There is room for the frame, or there was when we looked.
+    Maybe,
+    /// None, and nobody was to wait.
+    Full,
+    /// None, and the receiver does not move.
+    Stalled,
+}
+
+/// Waits for `need` free slots in a receiver's ring. The lock is not held.
+pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room {
+    let flow_ms = sender.member.flow_ms();
+    if sender.nonblocking || flow_ms == 0 {
+        return Room::Full;
+    }
+    let page = &peer.page;
+    // ORDER: Acquire, all loads of head here: as in `Filling::look_for_space`.
+    let mut head = page.drain.head.load(Ordering::Acquire);
+    // ORDER: Relaxed; a hint among senders.
+    let stalled = page.space.stalled.load(Ordering::Relaxed);
+    if stalled == head.wrapping_add(1) {
+        return Room::Stalled;
+    }
+    if stalled != 0 {
+        page.space.stalled.store(0, Ordering::Relaxed);
+    }
+    let want = need.max(ring.num_slots() / 4);
+    let space = |head: u32| {
+        // ORDER: Relaxed; a look from outside the lock.
+        ring.space(page.fill.tail.load(Ordering::Relaxed), head).unwrap_or(0)
+    };
+    let patience = Duration::from_millis(u64::from(flow_ms));
+    let started = Instant::now();
+    let mut progress = started;
+    loop {
+        let seen = page.drain.head.load(Ordering::Acquire);
+        let now = Instant::now();
+        if seen != head {
+            (head, progress) = (seen, now);
+        }
+        // All that is wanted; or, from a receiver that has been slow for a while, as much as is needed.
+        let slow = now.duration_since(started) > 8 * NAP;
+        if space(head) >= if slow { need } else { want } {
+            return Room::Maybe;
+        }
+        if now.duration_since(progress) >= patience {
+            if space(head) >= need {
+                return Room::Maybe;
+            }
+            // ORDER: Relaxed; a hint among senders.
+            page.space.stalled.store(head.wrapping_add(1), Ordering::Relaxed);
+            if peer.is_dead(sender.member) {
+                sender.member.reap();
+            }
+            return Room::Stalled;
+        }
+        if now.duration_since(started) < SPIN {
+            for _ in 0..20 {
+                std::hint::spin_loop();
+            }
+            continue;
+        }
+        // ORDER: Acquire pairs with the reader's Release of the bell.
+        let bell = page.space.bell.load(Ordering::Acquire);
+        // ORDER: Relaxed; ordered before the next look by the heavy fence, partner: the reader's light one.
+        page.space.want.store(want, Ordering::Relaxed);
+        sender.fences.heavy();
+        if page.drain.head.load(Ordering::Acquire) == head {
+            let _ = sys::futex_wait(&page.space.bell, bell, Some(NAP));
+        }
+    }
+}

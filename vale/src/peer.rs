@@ -1,0 +1,269 @@
+//! Another port, as a sender sees it: mapped once, then filled.
+
+use crate::flow::{self, Room};
+use crate::member::Member;
+use crate::{bell, place};
+use nm_core::lock::Held;
+use nm_core::ring::peer::PeerRing;
+use nm_core::ring::slots::FrameRef;
+use nm_core::shm::layout::Layout;
+use nm_core::shm::mapping::{Mapping, View};
+use nm_core::shm::port_page::{PORT_MAGIC, PortPage};
+use nm_core::shm::switch_page::VERSION;
+use nm_core::sync::{AtomicU64, Fences, Ordering};
+use nm_core::sys;
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// A lock's owner that stays inside for longer is stopped; its receiver's frames are dropped and counted.
+const LOCK_PATIENCE: Duration = Duration::from_millis(10);
+
+/// A mapped port.
+pub struct Peer {
+    /// Its control words.
+    pub page: View<PortPage>,
+    ring: PeerRing,
+    /// The owner that was mapped.
+    pub generation: u32,
+    index: usize,
+    fifo: OnceLock<Option<File>>,
+}
+
+/// Who sends, and how.
+#[derive(Clone, Copy)]
+pub struct Sender<'a> {
+    /// The sending port.
+    pub member: &'a Member,
+    /// Its tag.
+    pub tag: u32,
+    /// Its fences.
+    pub fences: Fences,
+    /// Never wait for room.
+    pub nonblocking: bool,
+}
+
+/// The frames of a batch, by number.
+pub trait Batch {
+    /// Frame `k`; `None` when it made no sense.
+    fn frame(&mut self, k: usize) -> Option<FrameRef<'_>>;
+}
+
+/// A batch of one.
+pub struct Single<'a>(pub FrameRef<'a>);
+
+impl Batch for Single<'_> {
+    #[inline(always)]
+    fn frame(&mut self, _k: usize) -> Option<FrameRef<'_>> {
+        Some(self.0)
+    }
+}
+
+impl Peer {
+    /// Maps a port; `None` when it is gone or its file makes no sense.
+    pub fn map(member: &Member, index: usize, generation: u32) -> Option<Peer> {
+        let file = member.switch.open_port_file(&place::port_file(index), sys::READ_WRITE).ok()?;
+        let head: View<PortPage> = View::new(&Mapping::new(&file, size_of::<PortPage>()).ok()?)?;
+        // ORDER: Relaxed; published by the entry's state, and checked below.
+        let id = |w: &nm_core::sync::AtomicU32| w.load(Ordering::Relaxed);
+        if head.id.magic.load(Ordering::Relaxed) != PORT_MAGIC
+            || id(&head.id.version) != VERSION
+            || id(&head.id.generation) != generation
+        {
+            return None;
+        }
+        let layout = Layout::new(id(&head.id.rx_slots), id(&head.id.tx_slots))?;
+        let mapping = Mapping::new(&file, layout.rx_bytes()).ok()?;
+        let ring = PeerRing::new(&mapping, &layout)?;
+        Some(Peer { page: View::new(&mapping)?, ring, generation, index, fifo: OnceLock::new() })
+    }
+
+    /// Puts the frames `picks` of a batch into the port's ring: one lock, one publication, one bell, unless the ring
+    /// fills up on the way. `delivered` hears of each frame that got in. Returns how many did.
+    #[inline]
+    pub fn deliver<B: Batch>(
+        &self,
+        sender: Sender<'_>,
+        batch: &mut B,
+        picks: impl Iterator<Item = usize>,
+        time_ns: u64,
+        mut delivered: impl FnMut(usize),
+    ) -> u32 {
+        let mut entered: Option<Filling<'_>> = None;
+        let mut count = 0;
+        for k in picks {
+            let Some(frame) = batch.frame(k) else { continue };
+            let need = PeerRing::slots_for(frame.len());
+            let f = match &mut entered {
+                Some(f) => f,
+                None => match self.begin(sender) {
+                    Some(f) => entered.insert(f),
+                    None => {
+                        add(&self.page.drops.stalled, 1);
+                        continue;
+                    }
+                },
+            };
+            if f.space < need && !f.look_for_space(need) {
+                // Publish what is there, so that the receiver can make room, and leave the lock while waiting.
+                entered.take().into_iter().for_each(|f| f.publish(sender));
+                match self.wait_for_room(sender, need) {
+                    Some(f) => entered.insert(f),
+                    None => continue,
+                };
+            }
+            let Some(f) = &mut entered else { continue };
+            if f.put(frame, need, time_ns) {
+                count += 1;
+                delivered(k);
+            }
+        }
+        if let Some(f) = entered {
+            f.publish(sender);
+        }
+        count
+    }
+
+    #[inline(always)]
+    fn begin<'p>(&'p self, sender: Sender<'p>) -> Option<Filling<'p>> {
+        let held = self.page.lock.enter(sender.tag, sender.fences, sender.member, LOCK_PATIENCE).ok()?;
+        let fill = &self.page.fill;
+        // ORDER: Relaxed, both; written under the lock that we hold.
+        let (tail, head) = (fill.tail.load(Ordering::Relaxed), fill.head_seen.load(Ordering::Relaxed));
+        match self.ring.space(tail, head) {
+            Some(space) => Some(Filling { peer: self, held, tail, space, frames: 0, bytes: 0 }),
+            None => self.repair(held),
+        }
+    }
+
+    /// Senders' words that point outside the ring: somebody wrote garbage. Begin with an empty ring, if the reader's
+    /// own word is in order.
+    #[cold]
+    fn repair<'p>(&'p self, held: Held<'p>) -> Option<Filling<'p>> {
+        add(&self.page.drops.malformed, 1);
+        // ORDER: Acquire, as in `look_for_space`.
+        let head = self.page.drain.head.load(Ordering::Acquire);
+        let space = self.ring.space(head, head)?;
+        // ORDER: Relaxed; under the lock.
+        self.page.fill.head_seen.store(head, Ordering::Relaxed);
+        Some(Filling { peer: self, held, tail: head, space, frames: 0, bytes: 0 })
+    }
+
+    /// Waits as the switch's rule says, then enters again; `None` when the frame is to be dropped (counted here).
+    #[cold]
+    fn wait_for_room<'p>(&'p self, sender: Sender<'p>, need: u32) -> Option<Filling<'p>> {
+        if need >= self.ring.num_slots() {
+            add(&self.page.drops.long, 1);
+            return None;
+        }
+        loop {
+            match flow::wait(sender, self, &self.ring, need) {
+                Room::Maybe => {}
+                Room::Full => {
+                    add(&self.page.drops.full, 1);
+                    return None;
+                }
+                Room::Stalled => {
+                    add(&self.page.drops.stalled, 1);
+                    return None;
+                }
+            }
+            let Some(mut f) = self.begin(sender) else {
+                add(&self.page.drops.stalled, 1);
+                return None;
+            };
+            if f.space >= need || f.look_for_space(need) {
+                return Some(f);
+            }
+        }
+    }
+
+    /// Whether its owner is gone.
+    pub fn is_dead(&self, member: &Member) -> bool {
+        member.switch.is_dead(self.index)
+    }
+
+    #[cold]
+    fn write_fifo(&self, member: &Member) {
+        let open = || member.switch.open_port_file(&place::fifo_file(self.index), sys::FIFO_FLAGS).ok();
+        if let Some(f) = self.fifo.get_or_init(open) {
+            sys::ring_fifo(f.as_raw_fd());
+        }
+    }
+}
+
+/// A port's ring while a sender is inside its lock.
+struct Filling<'p> {
+    peer: &'p Peer,
+    held: Held<'p>,
+    tail: u32,
+    space: u32,
+    frames: u32,
+    bytes: u64,
+}
+
+impl Filling<'_> {
+    #[inline(always)]
+    fn look_for_space(&mut self, need: u32) -> bool {
+        // ORDER: Acquire pairs with the reader's Release: it has read the slots before its head.
+        let head = self.peer.page.drain.head.load(Ordering::Acquire);
+        match self.peer.ring.space(self.tail, head) {
+            Some(space) => {
+                // ORDER: Relaxed; under the lock.
+                self.peer.page.fill.head_seen.store(head, Ordering::Relaxed);
+                self.space = space;
+            }
+            None => add(&self.peer.page.drops.malformed, 1),
+        }
+        self.space >= need
+    }
+
+    #[inline(always)]
+    fn put(&mut self, frame: FrameRef<'_>, need: u32, time_ns: u64) -> bool {
+        match self.peer.ring.put(self.tail, frame, time_ns) {
+            Ok(tail) => {
+                self.tail = tail;
+                self.space -= need;
+                self.frames += 1;
+                self.bytes += frame.len() as u64;
+                true
+            }
+            Err(_) => {
+                // A slot without a buffer stays as it is: the reader passes over it, and counts.
+                add(&self.peer.page.drops.malformed, 1);
+                if self.space > 1 {
+                    self.tail = self.peer.ring.after(self.tail);
+                    self.space -= 1;
+                }
+                false
+            }
+        }
+    }
+
+    /// Publishes the frames, leaves the lock, and rings.
+    #[inline(always)]
+    fn publish(self, sender: Sender<'_>) {
+        let Filling { peer, held, tail, frames, bytes, .. } = self;
+        let fill = &peer.page.fill;
+        // ORDER: Relaxed; counters, under the lock.
+        fill.received.store(fill.received.load(Ordering::Relaxed) + u64::from(frames), Ordering::Relaxed);
+        fill.received_bytes.store(fill.received_bytes.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
+        // ORDER: Relaxed; under the lock.
+        let head = fill.head_seen.load(Ordering::Relaxed);
+        // ORDER: Release pairs with the reader's Acquire: slots and bytes are visible before the tail.
+        fill.tail.store(tail, Ordering::Release);
+        drop(held);
+        sender.fences.light();
+        let filled = peer.ring.filled(tail, head).unwrap_or(u32::MAX);
+        if bell::ring_if_armed(&peer.page, filled) {
+            peer.write_fifo(sender.member);
+        }
+    }
+}
+
+/// Adds to a counter that anybody may write.
+pub fn add(counter: &AtomicU64, n: u64) {
+    // ORDER: Relaxed; a counter.
+    counter.fetch_add(n, Ordering::Relaxed);
+}

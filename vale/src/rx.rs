@@ -1,0 +1,246 @@
+//! Towards the application: taking frames off the port's ring, and waiting for them.
+
+use crate::member::Member;
+use nm_core::shm::port_page::ARMED_FD;
+use nm_core::sync::Ordering;
+use nm_core::{PortError, PortRx, RxRing, Woken, sys};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a reader looks at the ring before it sleeps: about what falling asleep and being woken costs.
+const SPIN: Duration = Duration::from_micros(50);
+
+/// The receive side of a port.
+pub struct Rx {
+    member: Arc<Member>,
+    ring: RxRing,
+    /// The head that senders know.
+    published: u32,
+    /// The tail as it was last read, whether it made sense or not.
+    raw_tail: u32,
+    fifo: Option<File>,
+    pace: Pace,
+}
+
+impl Rx {
+    /// The receive side of a port that just joined.
+    pub fn new(member: Arc<Member>, ring: RxRing) -> Rx {
+        Rx { member, ring, published: 0, raw_tail: 0, fifo: None, pace: Pace::default() }
+    }
+
+    #[inline]
+    fn sync(&mut self) -> u32 {
+        let page = &self.member.page;
+        let head = self.ring.head();
+        if head != self.published {
+            self.published = head;
+            // ORDER: Release pairs with the senders' Acquire: the slots before it have been read.
+            page.drain.head.store(head, Ordering::Release);
+            self.member.fences().light();
+            // ORDER: Relaxed; after the light fence, partner: the heavy one of a sender that waits for room.
+            if page.space.want.load(Ordering::Relaxed) != 0 {
+                self.make_known();
+            }
+        }
+        // ORDER: Acquire pairs with the senders' Release: slots and bytes are visible.
+        let tail = self.member.page.fill.tail.load(Ordering::Acquire);
+        if tail != self.raw_tail {
+            self.raw_tail = tail;
+            self.ring.set_tail(tail);
+        }
+        let malformed = self.ring.take_malformed();
+        if malformed != 0 {
+            crate::peer::add(&self.member.page.drops.malformed, malformed);
+        }
+        self.ring.ready()
+    }
+
+    /// Wakes the senders that wait for room, once there is as much as they want.
+    #[cold]
+    fn make_known(&mut self) {
+        let page = &self.member.page;
+        // ORDER: Relaxed, both; hints, the futex and a short nap make up for a lost one.
+        let want = page.space.want.load(Ordering::Relaxed);
+        let tail = page.fill.tail.load(Ordering::Relaxed);
+        let n = self.ring.num_slots();
+        let filled = if tail >= self.published {
+            tail - self.published
+        } else {
+            tail.wrapping_add(n).wrapping_sub(self.published)
+        };
+        if filled < n && n - 1 - filled < want.min(n - 1) {
+            return;
+        }
+        page.space.want.store(0, Ordering::Relaxed);
+        // ORDER: Release pairs with the sender's Acquire of the bell.
+        page.space.bell.fetch_add(1, Ordering::Release);
+        sys::futex_wake(&page.space.bell, i32::MAX);
+    }
+
+    fn take_wake(&self) -> bool {
+        // ORDER: Acquire pairs with the Release in `wake`.
+        self.member.woken.load(Ordering::Acquire) && self.member.woken.swap(false, Ordering::Acquire)
+    }
+
+    /// Looks until something comes or the time is over. True when something came.
+    fn spin(&self, until: Instant) -> bool {
+        loop {
+            for _ in 0..16 {
+                std::hint::spin_loop();
+                // ORDER: Relaxed; `sync` reads it again with Acquire.
+                if self.member.page.fill.tail.load(Ordering::Relaxed) != self.raw_tail {
+                    return true;
+                }
+            }
+            // ORDER: Relaxed; `take_wake` reads it again.
+            if self.member.woken.load(Ordering::Relaxed) {
+                return true;
+            }
+            if Instant::now() >= until {
+                return false;
+            }
+        }
+    }
+
+    /// Sleeps until `slots` slots are filled, a wake, a signal or the end. True after a signal.
+    fn sleep(&mut self, slots: u32, end: Option<Instant>) -> bool {
+        let page = &self.member.page;
+        // ORDER: Acquire pairs with the Release of who rings.
+        let bell = page.sleep.bell.load(Ordering::Acquire);
+        // ORDER: Relaxed; ordered before the last look by the heavy fence, partner: the senders' light one.
+        page.sleep.armed.store(slots, Ordering::Relaxed);
+        self.member.fences().heavy();
+        // ORDER: Relaxed; `sync` reads it again with Acquire.
+        let moved = page.fill.tail.load(Ordering::Relaxed) != self.raw_tail;
+        let mut signal = false;
+        if !moved && !self.member.woken.load(Ordering::Relaxed) {
+            let left = end.map(|e| e.saturating_duration_since(Instant::now()));
+            let slept = sys::futex_wait(&page.sleep.bell, bell, left);
+            signal = slept.is_err_and(|e| e.kind() == ErrorKind::Interrupted);
+        }
+        // ORDER: Relaxed; a sender that still sees it armed rings in vain.
+        self.member.page.sleep.armed.store(0, Ordering::Relaxed);
+        signal
+    }
+}
+
+impl PortRx for Rx {
+    fn ring(&mut self) -> &mut RxRing {
+        &mut self.ring
+    }
+
+    #[inline]
+    fn rxsync(&mut self) -> Result<u32, PortError> {
+        Ok(self.sync())
+    }
+
+    fn wait(&mut self, slots: u32, timeout: Option<Duration>) -> Result<Woken, PortError> {
+        let slots = slots.min(self.ring.num_slots() - 1 - self.ring.held()).max(1);
+        self.pace.before_look();
+        let mut ready = self.sync();
+        self.pace.after_look(ready);
+        if ready >= slots {
+            return Ok(Woken::Frames);
+        }
+        let started = Instant::now();
+        let end = timeout.and_then(|t| started.checked_add(t));
+        let is_over = |now: Instant| end.is_some_and(|e| now >= e);
+        loop {
+            if self.take_wake() {
+                return Ok(Woken::Woken);
+            }
+            // Who waits for many frames wants to be left alone until they are there.
+            let spin_end = started + SPIN;
+            let now = Instant::now();
+            if slots == 1 && now < spin_end && !is_over(now) {
+                self.spin(end.map_or(spin_end, |e| e.min(spin_end)));
+            } else if is_over(now) {
+                return Ok(Woken::TimedOut);
+            } else if self.sleep(slots, end) {
+                return Ok(Woken::Woken);
+            }
+            ready = self.sync();
+            if ready >= slots {
+                return Ok(Woken::Frames);
+            }
+        }
+    }
+
+    fn selectable_fd(&mut self) -> Result<RawFd, PortError> {
+        if self.fifo.is_none() {
+            let m = &self.member;
+            let made = m.switch.make_fifo(m.index);
+            let fifo = made.map_err(|source| PortError::Io { what: format!("{}: doorbell", m.name()), source })?;
+            self.fifo = Some(fifo);
+            self.settle_fd();
+        }
+        Ok(self.fifo.as_ref().map_or(-1, AsRawFd::as_raw_fd))
+    }
+
+    fn settle_fd(&mut self) {
+        let Some(fd) = self.fifo.as_ref().map(AsRawFd::as_raw_fd) else { return };
+        let member = Arc::clone(&self.member);
+        let armed = &member.page.sleep.armed;
+        if self.sync() == 0 {
+            // ORDER: Relaxed; still armed: nobody rang, the FIFO is empty.
+            if armed.load(Ordering::Relaxed) == ARMED_FD | 1 {
+                return;
+            }
+            sys::drain_fifo(fd);
+            // ORDER: Relaxed; ordered before the last look by the heavy fence, partner: the senders' light one.
+            armed.store(ARMED_FD | 1, Ordering::Relaxed);
+            member.fences().heavy();
+            if self.sync() == 0 {
+                return;
+            }
+        }
+        // Frames wait: one byte, and no bell.
+        // ORDER: Relaxed; a sender that still sees it armed writes a second byte, which is drained with the first.
+        if armed.swap(0, Ordering::Relaxed) != 0 || !sys::fifo_is_readable(fd) {
+            sys::ring_fifo(fd);
+        }
+    }
+}
+
+/// How eagerly a reader looks at a ring that keeps filling.
+///
+/// Each look takes the line with the tail away from the sender; with one frame a call, a reader that looks all the
+/// time makes each frame cost several lines travelling. So: looks that find nothing are followed at once by the next,
+/// and looks that find a few frames each, one after the other, by a pause of 1 to 4 us.
+#[derive(Default)]
+struct Pace {
+    small_batches: u32,
+    pause_rounds: u32,
+}
+
+/// Looks in a row that found something, before pauses begin: a ping-pong never gets there.
+const STREAM: u32 = 8;
+/// A look that finds this many frames was not too early.
+const GOOD_BATCH: u32 = 64;
+const MAX_PAUSE_ROUNDS: u32 = 128;
+
+impl Pace {
+    #[inline]
+    fn before_look(&mut self) {
+        for _ in 0..self.pause_rounds {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[inline]
+    fn after_look(&mut self, ready: u32) {
+        if ready == 0 {
+            *self = Pace::default();
+        } else if ready < GOOD_BATCH {
+            self.small_batches += 1;
+            if self.small_batches > STREAM {
+                self.pause_rounds = (self.pause_rounds * 2).clamp(8, MAX_PAUSE_ROUNDS);
+            }
+        } else if ready > 2 * GOOD_BATCH {
+            self.pause_rounds /= 2;
+        }
+    }
+}

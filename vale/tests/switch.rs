@@ -1,0 +1,280 @@
+//! The face of the switch: ports that open, frames that arrive, ports that go.
+
+use nm_core::name::{PortName, ValeName};
+use nm_core::{Port, PortError, Woken};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use vale::Options;
+
+/// A folder of switches of the test's own. One test at a time: the folder's name is in the environment.
+struct Place {
+    path: PathBuf,
+    _one: MutexGuard<'static, ()>,
+}
+
+static ONE: Mutex<()> = Mutex::new(());
+
+impl Place {
+    fn new() -> Place {
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = PathBuf::from(format!("/dev/shm/vale-test-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        // SAFETY: tests hold `ONE`, and nothing else in this program reads or writes the environment.
+        unsafe { std::env::set_var("VALE_DIR", &path) };
+        Place { path, _one: one }
+    }
+    fn is_empty(&self) -> bool {
+        std::fs::read_dir(&self.path).map_or(true, |mut d| d.next().is_none())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+fn name(text: &str) -> ValeName {
+    match PortName::parse(text).unwrap() {
+        PortName::Vale(v) => v,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn open(text: &str) -> Port {
+    vale::open(&name(text), &Options::default()).unwrap()
+}
+
+/// A frame from `source` to `destination` (last bytes of local addresses; 0xff is broadcast).
+fn frame(destination: u8, source: u8, len: usize, mark: u8) -> Vec<u8> {
+    let mut f = vec![mark; len];
+    f[..6].copy_from_slice(&if destination == 0xff { [0xff; 6] } else { [2, 0, 0, 0, 0, destination] });
+    f[6..12].copy_from_slice(&[2, 0, 0, 0, 0, source]);
+    f[12..14].copy_from_slice(&[0x08, 0]);
+    f
+}
+
+fn receive(port: &mut Port) -> Option<Vec<u8>> {
+    let mut buf = vec![0; 65_536];
+    port.rx.rxsync().unwrap();
+    let (len, _) = port.rx.ring().next_frame_into(&mut buf)?;
+    port.rx.ring().release();
+    buf.truncate(len as usize);
+    Some(buf)
+}
+
+#[test]
+fn a_frame_arrives_as_it_was_sent() {
+    let place = Place::new();
+    let (mut a, mut b) = (open("vale0:a"), open("vale0:b"));
+    for len in [14, 15, 60, 64, 65, 1514, 2112, 2113, 9000, 65_535] {
+        let f = frame(0xff, 1, len, len as u8);
+        a.tx.inject(&f, false).unwrap();
+        assert_eq!(receive(&mut b).as_deref(), Some(&f[..]), "{len} bytes");
+    }
+    assert!(receive(&mut a).is_none(), "a sender never sees its own frames");
+    assert!(matches!(a.tx.inject(&[0; 13], false), Err(PortError::TooShort { len: 13 })));
+    assert!(matches!(a.tx.inject(&[0; 65_536], false), Err(PortError::TooLong { len: 65_536 })));
+    let s = b.control.stats();
+    assert_eq!((s.received, a.control.stats().sent), (10, 10));
+    drop((a, b));
+    assert!(place.is_empty(), "the switch goes with its last port");
+}
+
+#[test]
+fn addresses_are_learned() {
+    let _place = Place::new();
+    let (mut a, mut b, mut c) = (open("vale0:a"), open("vale0:b"), open("vale0:c"));
+    // Nobody knows 2 yet: flooded.
+    a.tx.inject(&frame(2, 1, 60, 0), false).unwrap();
+    assert!(receive(&mut b).is_some() && receive(&mut c).is_some());
+    // b answers from 2: only a gets it, and from now on only b gets what is for 2.
+    b.tx.inject(&frame(1, 2, 60, 0), false).unwrap();
+    assert!(receive(&mut a).is_some() && receive(&mut c).is_none());
+    a.tx.inject(&frame(2, 1, 60, 0), false).unwrap();
+    assert!(receive(&mut b).is_some() && receive(&mut c).is_none());
+    // The address moves.
+    c.tx.inject(&frame(1, 2, 60, 0), false).unwrap();
+    a.tx.inject(&frame(2, 1, 60, 0), false).unwrap();
+    assert!(receive(&mut c).is_some() && receive(&mut b).is_none());
+    // Its port goes: unknown again.
+    drop(c);
+    a.tx.inject(&frame(2, 1, 60, 0), false).unwrap();
+    assert!(receive(&mut b).is_some());
+    // To oneself: nobody.
+    receive(&mut a);
+    a.tx.inject(&frame(1, 9, 60, 0), false).unwrap();
+    assert!(receive(&mut b).is_none() && receive(&mut a).is_none());
+}
+
+#[test]
+fn listeners_and_monitors_see_what_they_should() {
+    let _place = Place::new();
+    let (mut a, mut b) = (open("vale0:a"), open("vale0:b"));
+    let (mut all, mut sent, mut got) = (open("vale0:*"), open("vale0:a/t"), open("vale0:a/r"));
+    a.tx.inject(&frame(0xff, 1, 60, 1), false).unwrap();
+    b.tx.inject(&frame(1, 2, 60, 2), false).unwrap();
+    let marks = |p: &mut Port| std::iter::from_fn(|| receive(p)).map(|f| f[59]).collect::<Vec<_>>();
+    assert_eq!(marks(&mut all), [1, 2]);
+    assert_eq!(marks(&mut sent), [1]);
+    assert_eq!(marks(&mut got), [2]);
+    assert_eq!(marks(&mut b), [1]);
+    assert!(matches!(all.tx.inject(&frame(1, 2, 60, 0), false), Err(PortError::ReadOnly { .. })));
+}
+
+#[test]
+fn a_batch_goes_where_each_of_its_frames_should() {
+    let _place = Place::new();
+    let (mut a, mut b, mut c) = (open("vale0:a"), open("vale0:b"), open("vale0:c"));
+    b.tx.inject(&frame(9, 2, 60, 0), false).unwrap();
+    c.tx.inject(&frame(9, 3, 60, 0), false).unwrap();
+    while receive(&mut a).is_some() || receive(&mut b).is_some() || receive(&mut c).is_some() {}
+    let ring = a.tx.ring().unwrap();
+    for i in 0..100u8 {
+        assert!(ring.put(&frame([2, 3, 0xff][usize::from(i) % 3], 1, 60 + usize::from(i) * 30, i)));
+    }
+    assert_eq!(a.tx.txsync(false).unwrap(), 100);
+    assert_eq!(a.tx.ring().unwrap().space(), 1023);
+    let marks = |p: &mut Port| std::iter::from_fn(|| receive(p)).map(|f| *f.last().unwrap()).collect::<Vec<_>>();
+    assert_eq!(marks(&mut b), (0..100).filter(|i| i % 3 != 1).collect::<Vec<u8>>());
+    assert_eq!(marks(&mut c), (0..100).filter(|i| i % 3 != 0).collect::<Vec<u8>>());
+}
+
+#[test]
+fn a_full_receiver_that_does_not_move_is_given_up_on() {
+    let _place = Place::new();
+    let (mut a, mut b) = (open("vale0:a"), open("vale0:b"));
+    let f = frame(0xff, 1, 60, 0);
+    for _ in 0..1023 {
+        a.tx.inject(&f, false).unwrap();
+    }
+    assert!(matches!(a.tx.inject(&f, true), Err(PortError::NoRoom)));
+    assert_eq!(b.control.stats().dropped_full, 1);
+    let t = Instant::now();
+    assert!(matches!(a.tx.inject(&f, false), Err(PortError::NoRoom)));
+    assert!(t.elapsed() >= Duration::from_millis(10));
+    let t = Instant::now();
+    for _ in 0..100 {
+        assert!(a.tx.inject(&f, false).is_err());
+    }
+    assert!(t.elapsed() < Duration::from_millis(500), "a stalled receiver is waited for once");
+    assert_eq!(b.control.stats().dropped_stalled, 101);
+    assert!(receive(&mut b).is_some());
+    b.rx.rxsync().unwrap();
+    a.tx.inject(&f, false).unwrap();
+}
+
+#[test]
+fn a_sleeper_wakes_for_a_frame_a_wake_and_the_time() {
+    let _place = Place::new();
+    let (mut a, mut b) = (open("vale0:a"), open("vale0:b"));
+    let control = std::sync::Arc::clone(&b.control);
+    let t = Instant::now();
+    assert_eq!(b.rx.wait(1, Some(Duration::from_millis(30))).unwrap(), Woken::TimedOut);
+    assert!(t.elapsed() >= Duration::from_millis(30));
+    let sleeper = std::thread::spawn(move || {
+        let first = b.rx.wait(1, None).unwrap();
+        let second = b.rx.wait(2, None).unwrap();
+        (first, second)
+    });
+    std::thread::sleep(Duration::from_millis(20));
+    a.tx.inject(&frame(0xff, 1, 60, 0), false).unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    control.wake();
+    assert_eq!(sleeper.join().unwrap(), (Woken::Frames, Woken::Woken));
+}
+
+#[test]
+fn two_senders_lose_nothing() {
+    const EACH: u32 = 200_000;
+    let _place = Place::new();
+    let mut b = open("vale0:b");
+    let senders: Vec<_> = ["vale0:a", "vale0:c"].map(open).into_iter().enumerate().collect();
+    let threads: Vec<_> = senders
+        .into_iter()
+        .map(|(i, mut p)| {
+            std::thread::spawn(move || {
+                let mut f = frame(0xff, i as u8, 60, 0);
+                for n in 0..EACH {
+                    f[20..24].copy_from_slice(&n.to_le_bytes());
+                    p.tx.inject(&f, false).unwrap();
+                    // The other sender's ring gets our frames as well: nobody reads it.
+                    if n % 64 == 0 {
+                        while receive(&mut p).is_some() {}
+                        p.rx.rxsync().unwrap();
+                    }
+                }
+                p
+            })
+        })
+        .collect();
+    let mut next = [0u32; 2];
+    let mut buf = [0; 64];
+    while next != [EACH; 2] {
+        assert_eq!(b.rx.wait(1, Some(Duration::from_secs(5))).unwrap(), Woken::Frames, "{next:?}");
+        while let Some((len, time)) = b.rx.ring().next_frame_into(&mut buf) {
+            assert!(len == 60 && time > 0);
+            let (who, n) = (usize::from(buf[11]), u32::from_le_bytes(buf[20..24].try_into().unwrap()));
+            assert_eq!(n, next[who]);
+            next[who] += 1;
+        }
+        b.rx.ring().release();
+    }
+    threads.into_iter().for_each(|t| drop(t.join().unwrap()));
+    let s = b.control.stats();
+    assert_eq!((s.received, s.dropped_full + s.dropped_stalled), (2 * u64::from(EACH), 0));
+}
+
+#[test]
+fn a_name_is_taken_once_and_a_switch_has_254_ports() {
+    let place = Place::new();
+    let small = Options { rx_slots: 16, tx_slots: 16 };
+    let ports: Vec<_> = (0..254).map(|i| vale::open(&name(&format!("vale0:p{i}")), &small).unwrap()).collect();
+    assert!(matches!(vale::open(&name("vale0:p7"), &small), Err(PortError::InUse { .. })));
+    assert!(matches!(vale::open(&name("vale0:x"), &small), Err(PortError::SwitchFull { .. })));
+    assert_eq!(vale::switches().unwrap()[0].ports.len(), 254);
+    drop(ports);
+    assert!(vale::switches().unwrap().is_empty() && place.is_empty());
+}
+
+#[test]
+fn the_descriptor_is_readable_exactly_while_a_frame_waits() {
+    let _place = Place::new();
+    let (mut a, mut b) = (open("vale0:a"), open("vale0:b"));
+    let fd = b.rx.selectable_fd().unwrap();
+    let readable = || nm_core::sys::fifo_is_readable(fd);
+    assert!(!readable());
+    for round in 0..3 {
+        a.tx.inject(&frame(0xff, 1, 60, 0), false).unwrap();
+        a.tx.inject(&frame(0xff, 1, 60, 0), false).unwrap();
+        assert!(readable(), "round {round}");
+        assert!(receive(&mut b).is_some());
+        b.rx.settle_fd();
+        assert!(readable(), "one is left");
+        assert!(receive(&mut b).is_some());
+        b.rx.settle_fd();
+        assert!(!readable());
+    }
+}
+
+#[test]
+fn persistent_switches_stay_and_settings_hold() {
+    let place = Place::new();
+    vale::create("vale7", 0o700, None).unwrap();
+    assert!(vale::create("vale7", 0o700, None).is_err());
+    vale::set_flow("vale7", vale::Flow::Drop).unwrap();
+    let (mut a, b) = (open("vale7:a"), open("vale7:b"));
+    for _ in 0..1023 {
+        a.tx.inject(&frame(0xff, 1, 60, 0), false).unwrap();
+    }
+    assert!(a.tx.inject(&frame(0xff, 1, 60, 0), false).is_err());
+    assert_eq!(b.control.stats().dropped_full, 1);
+    assert!(matches!(vale::destroy("vale7"), Err(PortError::InUse { .. })));
+    drop((a, b));
+    let views = vale::switches().unwrap();
+    assert!(views[0].persistent && views[0].ports.is_empty() && views[0].flow == vale::Flow::Drop);
+    vale::destroy("vale7").unwrap();
+    assert!(matches!(vale::destroy("vale7"), Err(PortError::NotFound { .. })));
+    assert!(place.is_empty());
+}
