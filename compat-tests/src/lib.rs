@@ -1,0 +1,26 @@
+//! What the compatibility tests stand on. The tests themselves are in `tests/`, their C programs in `c/`.
+//!
+//! A test starts real programs with our library preloaded, on the ports of a switch in a folder of its own
+//! ([`sandbox`]), bounded in time and ended with the test ([`process`]). [`cc`] compiles the C programs once. [`frames`]
+//! makes the traffic and [`savefile`] writes and reads it as programs do. [`veth`] runs the same C programs against
+//! the system's libpcap on a pair of interfaces in a network namespace of their own.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `PCAP_NETMAP_DIST` | the folder with `libpcap.so.0.8`; else `dist` in the workspace |
+//! | `COMPAT_KILLS` | how many processes `kill.rs` kills (100) |
+//! | `COMPAT_GARBAGE_SECONDS` | how long `garbage.rs` writes garbage (10) |
+//! | `COMPAT_SEED` | the seed of both; else the clock, printed |
+
+pub mod cc;
+pub mod dist;
+pub mod frames;
+pub mod process;
+pub mod random;
+pub mod sandbox;
+pub mod savefile;
+pub mod user;
+pub mod veth;
+
+pub use process::{Finished, Program, Running};
+pub use sandbox::Sandbox;
