@@ -1,7 +1,7 @@
 //! What the compatibility tests stand on. The tests themselves are in `tests/`, their C programs in `c/`.
 //!
 //! A test starts real programs with our library preloaded, on the ports of a switch in a folder of its own
-//! ([`sandbox`]), bounded in time and ended with the test ([`process`]). [`cc`] compiles the C programs once. [`frames`]
+//! ([`sandbox`]), bounded in time and ended with the test ([`process`]). [`cc`] compiles the C programs once, [`cases`] runs those that have cases. [`frames`]
 //! makes the traffic and [`savefile`] writes and reads it as programs do. [`veth`] runs the same C programs against
 //! the system's libpcap on a pair of interfaces in a network namespace of their own.
 //!
@@ -12,6 +12,7 @@
 //! | `COMPAT_GARBAGE_SECONDS` | how long `garbage.rs` writes garbage (10) |
 //! | `COMPAT_SEED` | the seed of both; else the clock, printed |
 
+pub mod cases;
 pub mod cc;
 pub mod dist;
 pub mod frames;

@@ -8,9 +8,15 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Prints a line past the capture of the test harness: what was skipped must be seen.
+/// Prints a line past the capture of the test harness.
 pub fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").ok();
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\n{line}").and_then(|()| out.flush()).ok();
+}
+
+/// Says that a test, or a part of it, can't be made here.
+pub fn skipped(why: &str) {
+    say(&format!("skipped: {why}"));
 }
 
 /// A program to be started.
@@ -25,6 +31,13 @@ impl Program {
     /// `program`, by path or by name.
     pub fn new(program: impl AsRef<OsStr>) -> Program {
         Program { words: vec![program.as_ref().to_os_string()], env: Vec::new(), folder: None }
+    }
+
+    /// Another program in the same place and with the same environment, without its arguments.
+    #[must_use]
+    pub fn program(mut self, program: impl AsRef<OsStr>) -> Program {
+        self.words = vec![program.as_ref().to_os_string()];
+        self
     }
 
     /// One more argument.

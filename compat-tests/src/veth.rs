@@ -34,14 +34,15 @@ pub fn with_cards(program: Program, names: &[&str]) -> Program {
     program.behind("unshare", &before)
 }
 
-/// Whether namespaces with interfaces can be made here. Says so once when not.
+/// Whether namespaces with interfaces can be made here; says so for each test that asks.
 pub fn possible() -> bool {
-    static POSSIBLE: OnceLock<bool> = OnceLock::new();
-    *POSSIBLE.get_or_init(|| {
-        let tried = in_namespace(Path::new("true")).finish_within(Duration::from_secs(20));
-        if !tried.success() {
-            crate::process::say(&format!("SKIPPED: no network namespace with veth can be made here: {}", tried.stderr));
-        }
-        tried.success()
-    })
+    static POSSIBLE: OnceLock<Result<(), String>> = OnceLock::new();
+    let tried = POSSIBLE.get_or_init(|| {
+        let run = in_namespace(Path::new("true")).finish_within(Duration::from_secs(20));
+        if run.success() { Ok(()) } else { Err(run.stderr.trim().to_string()) }
+    });
+    if let Err(why) = tried {
+        crate::process::skipped(&format!("no network namespace with interfaces can be made here: {why}"));
+    }
+    tried.is_ok()
 }

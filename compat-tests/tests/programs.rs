@@ -85,7 +85,7 @@ fn tcpdump_filters_and_prints() {
 #[test]
 fn tcpdump_gives_up_its_privileges() {
     if !user::is_root() {
-        compat_tests::process::say("SKIPPED: only root has privileges to give up");
+        compat_tests::process::skipped("only root has privileges to give up");
         return;
     }
     let (sandbox, sent) = (Sandbox::new(), frames::datagrams(100));
@@ -107,7 +107,7 @@ fn tcpdump_gives_up_its_privileges() {
 #[test]
 fn a_reader_in_a_chroot_as_another_user() {
     if !user::is_root() {
-        compat_tests::process::say("SKIPPED: only root may chroot");
+        compat_tests::process::skipped("only root may chroot");
         return;
     }
     let sandbox = Sandbox::new();

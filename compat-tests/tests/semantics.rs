@@ -1,25 +1,13 @@
 //! The same calls made to ours, on two ports of a switch, and to the system's library, on a veth pair: every return
 //! code, text and frame that the C programs print must be the same.
 
-use compat_tests::{Sandbox, cc, veth};
-use std::time::Duration;
-
-const LIMIT: Duration = Duration::from_secs(60);
-
-fn on_ours(source: &str, case: &str) -> String {
-    let sandbox = Sandbox::new();
-    let run =
-        sandbox.ours(cc::program(source)).args([case, "vale0:a", "vale0:b"]).finish_within(LIMIT).expect_success();
-    sandbox.assert_clean();
-    run.stdout
-}
+use compat_tests::cases::{on_ours, on_theirs};
+use compat_tests::veth;
 
 fn same(source: &str, case: &str) {
     let ours = on_ours(source, case);
     if veth::possible() {
-        let program = veth::in_namespace(&cc::program(source)).arg(case).args(veth::ENDS);
-        let theirs = program.finish_within(LIMIT).expect_success().stdout;
-        assert_eq!(ours, theirs, "{source} {case}: left is ours, right is the system's");
+        assert_eq!(ours, on_theirs(source, case), "{source} {case}: left is ours, right is the system's");
     }
 }
 
@@ -59,41 +47,4 @@ same! { throwing, "throwing.cc": out_of_loop, out_of_dispatch }
 fn a_nested_next_gives_the_next_frame() {
     // The system's hands out the outer frame once more, and skips one.
     assert_eq!(on_ours("reentry.c", "next_in_handler"), "loop(10) 0, frames 20, nested 10, faults 0\n");
-}
-
-#[test]
-fn the_timeout_counts_without_frames() {
-    // Linux's packet sockets wait for the first frame, whatever the timeout says.
-    assert_eq!(
-        on_ours("reading.c", "timeout_without_frames"),
-        "dispatch 0\nafter the timeout\nnext_ex 0\nafter the timeout\nnext NULL\n"
-    );
-}
-
-#[test]
-fn refused_sends_say_why() {
-    let printed = on_ours("refusals.c", "send_texts");
-    let lines: Vec<&str> = printed.lines().collect();
-    assert_eq!(lines.len(), 3, "{printed}");
-    for (line, call, length) in
-        [(0, "inject(13)", "13"), (1, "inject(65536)", "65536"), (2, "sendpacket(65536)", "65536")]
-    {
-        let (code, text) = lines[line].strip_prefix(call).expect("the call's line").split_once(", ").expect("a text");
-        assert_eq!(code, ": -1", "{printed}");
-        assert!(text.contains(length), "{printed}");
-    }
-}
-
-#[test]
-fn a_full_receiver_is_an_error_for_who_does_not_wait() {
-    let printed = on_ours("refusals.c", "full_receiver");
-    let lines: Vec<&str> = printed.lines().collect();
-    assert!(lines[0].starts_with("inject: -1, ") && lines[0].contains("No buffer space available"), "{printed}");
-    assert_eq!(lines[1..], ["all that were taken arrive: yes", "then: 60"], "{printed}");
-}
-
-#[test]
-fn open_ports_are_listed() {
-    let expected = "before: 0\nopen: 2 2\none closed: 0 2\nclosed: 0 0\n";
-    assert_eq!(on_ours("properties.c", "device_list"), expected);
 }

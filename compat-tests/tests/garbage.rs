@@ -1,0 +1,74 @@
+//! A peer writes garbage into every word that it shares with others: that costs frames, never a crash or a hang.
+
+use compat_tests::random::Random;
+use compat_tests::{Finished, Program, Running, Sandbox, cc};
+use std::time::Duration;
+
+/// How soon a program ends that was told to.
+const LIMIT: Duration = Duration::from_secs(10);
+/// Opening a broken switch was refused, with a text (see `c/stream.h`).
+const REFUSED: i32 = 4;
+
+fn sender(sandbox: &Sandbox, port: &str, pause_us: u32, count: u32) -> Program {
+    let numbers = [1, pause_us, count].map(|n| n.to_string());
+    sandbox.ours(cc::program("stream_out.c")).arg(port).args(numbers).arg("tolerant")
+}
+
+fn receiver(sandbox: &Sandbox, port: &str) -> Program {
+    sandbox.ours(cc::program("stream_in.c")).args([port, "0", "tolerant"])
+}
+
+fn check(run: Finished, seed: u64) {
+    let code = run.code;
+    assert!(code == Some(0) || code == Some(REFUSED), "seed {seed}: {run:#?}");
+    if code == Some(REFUSED) {
+        let text = run.stdout.lines().last().unwrap_or_default();
+        assert!(text.starts_with("failed: -") && text.len() > "failed: -1: ".len(), "seed {seed}: {run:#?}");
+    }
+}
+
+/// `seconds` of garbage under traffic, with ports that come and go.
+fn round(seed: u64, seconds: u64) -> u64 {
+    let sandbox = Sandbox::new();
+    let mut steady: Vec<Running> = [
+        receiver(&sandbox, "vale0:in1"),
+        receiver(&sandbox, "vale0:in2"),
+        receiver(&sandbox, "vale0:*"),
+        receiver(&sandbox, "vale0:out1/t"),
+        sender(&sandbox, "vale0:out1", 100, 0),
+        sender(&sandbox, "vale0:out2", 1000, 0),
+    ]
+    .iter()
+    .map(Program::start)
+    .collect();
+    for program in &mut steady {
+        program.wait_for("open", LIMIT);
+    }
+    let scribbler = Program::new(cc::program("scribbler.c"))
+        .arg(sandbox.switches())
+        .args([seconds.to_string(), seed.to_string()])
+        .start();
+    let mut scribbler = scribbler;
+    let mut turn = 0;
+    while !scribbler.has_ended() {
+        check(sender(&sandbox, &format!("vale0:turn{}", turn % 3), 0, 300).finish_within(LIMIT), seed);
+        turn += 1;
+    }
+    let garbage = scribbler.finish_within(LIMIT).expect_success().stdout;
+    for program in steady {
+        check(program.stop_within(LIMIT), seed);
+    }
+    let words = garbage.split_whitespace().last().and_then(|n| n.parse().ok());
+    words.unwrap_or_else(|| panic!("the scribbler said {garbage:?}"))
+}
+
+#[test]
+fn garbage_in_shared_memory_costs_frames_only() {
+    let seconds: u64 = std::env::var("COMPAT_GARBAGE_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(10);
+    let mut random = Random::seeded();
+    // Short rounds: each starts from sound memory, and the first garbage is the most telling.
+    for _ in 0..seconds.div_ceil(2) {
+        let words = round(random.any() >> 32, 2);
+        assert!(words > 1000, "only {words} words of garbage were written");
+    }
+}
