@@ -1,0 +1,19 @@
+//! What the tools share. Each tool is one file in `bin/`: it reads its options and calls what lies here.
+//!
+//! Command line and output: [`cli`], [`units`], [`table`], [`terminal`]. Time and signals: [`stop`], [`pace`].
+//! Ports: [`ports`] (rings where the name is a switch's, libpcap's calls otherwise), [`pcap`], [`frame`].
+//! One tool's insides: [`switch_view`] (vale-ctl), [`pktgen`] (pkt-gen), [`replay`] (nmreplay), [`preload`] (nm-run).
+
+pub mod cli;
+pub mod frame;
+pub mod pace;
+pub mod pcap;
+pub mod pktgen;
+pub mod ports;
+pub mod preload;
+pub mod replay;
+pub mod stop;
+pub mod switch_view;
+pub mod table;
+pub mod terminal;
+pub mod units;

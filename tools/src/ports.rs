@@ -1,0 +1,172 @@
+//! Ports as the tools use them: rings where the name is a switch's, libpcap's calls otherwise.
+
+use crate::cli::Error;
+use crate::pcap::{Handle, Read, Use};
+use crate::stop::Stop;
+use nm_core::name::PortName;
+use nm_core::{PortControl, PortError, PortInfo, PortRx, PortTx};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An open port, for sending and receiving in two threads or one.
+pub struct TwoWay {
+    /// Frames towards us.
+    pub receiver: Receiver,
+    /// Frames from us.
+    pub sender: Sender,
+}
+
+/// The receiving side.
+pub enum Receiver {
+    /// A port of a switch.
+    Rings(Box<dyn PortRx>),
+    /// Any other.
+    Pcap(Handle),
+}
+
+/// The sending side.
+pub enum Sender {
+    /// A port of a switch.
+    Rings(Box<dyn PortTx>, PortInfo),
+    /// Any other. The text is why a frame was refused last.
+    Pcap(Handle, Option<String>),
+}
+
+/// Opens a port both ways. A sleeping receiver is woken when the user wants to end.
+///
+/// `immediate` matters where libpcap serves the port: frames come one by one rather than in blocks.
+///
+/// # Errors
+/// [`Error::Failed`] with the reason from the switch or from libpcap.
+pub fn open(name: &str, immediate: bool, stop: &Arc<Stop>) -> Result<TwoWay, Error> {
+    match PortName::parse(name).map_err(PortError::from)? {
+        PortName::Vale(vale_name) => {
+            let port = vale::open(&vale_name, &vale::Options::default())?;
+            let info = port.control.info();
+            wake_at_the_end(port.control, stop.clone());
+            Ok(TwoWay { receiver: Receiver::Rings(port.rx), sender: Sender::Rings(port.tx, info) })
+        }
+        // Two handles: one alone may not be used by two threads.
+        _ => Ok(TwoWay {
+            receiver: Receiver::Pcap(Handle::open(name, Use::Receive { immediate })?),
+            sender: Sender::Pcap(Handle::open(name, Use::Send)?, None),
+        }),
+    }
+}
+
+fn wake_at_the_end(control: Arc<dyn PortControl>, stop: Arc<Stop>) {
+    std::thread::spawn(move || {
+        if stop.wait(None).is_ok() {
+            control.wake();
+        }
+    });
+}
+
+impl Receiver {
+    /// Sleeps until a frame can be read, `timeout` is over (`None`: never), or the user wants to end.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when the port is gone.
+    pub fn wait(&mut self, stop: &Stop, timeout: Option<Duration>) -> Result<(), Error> {
+        match self {
+            Receiver::Rings(rx) => {
+                rx.wait(1, timeout)?;
+            }
+            Receiver::Pcap(handle) => match handle.wait_fd() {
+                Some(fd) => {
+                    stop.wait_for(&[fd], timeout)?;
+                }
+                None => {
+                    stop.wait(Some(Duration::from_millis(1)))?;
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Learns of new frames without waiting.
+    ///
+    /// # Errors
+    /// As [`Receiver::wait`].
+    pub fn look(&mut self) -> Result<(), Error> {
+        if let Receiver::Rings(rx) = self {
+            rx.rxsync()?;
+        }
+        Ok(())
+    }
+
+    /// Hands at most `max` of the frames that [`Receiver::wait`] or [`Receiver::look`] found to `each`, in place.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// As [`Receiver::wait`]; what `each` returns ends the reading.
+    pub fn read(&mut self, max: usize, mut each: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<usize, Error> {
+        let mut count = 0;
+        match self {
+            Receiver::Rings(rx) => {
+                let ring = rx.ring();
+                while count < max {
+                    let Some(frame) = ring.next_frame() else { break };
+                    // SAFETY: `len` bytes from `data` are the frame's until the release below. A process that
+                    // shares the switch could change them meanwhile: they are copied and compared, never trusted.
+                    each(unsafe { std::slice::from_raw_parts(frame.data, frame.len as usize) })?;
+                    count += 1;
+                }
+                ring.release();
+            }
+            Receiver::Pcap(handle) => {
+                while count < max {
+                    let Read::Frame(frame) = handle.read()? else { break };
+                    each(frame.bytes)?;
+                    count += 1;
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// Gives back what arrived, unread, so that nobody waits for us.
+    ///
+    /// # Errors
+    /// As [`Receiver::wait`].
+    pub fn discard(&mut self) -> Result<(), Error> {
+        let Receiver::Rings(rx) = self else { return Ok(()) };
+        if rx.rxsync()? > 0 {
+            let ring = rx.ring();
+            while ring.next_frame().is_some() {}
+            ring.release();
+        }
+        Ok(())
+    }
+}
+
+impl Sender {
+    /// Sends one frame at once. False when it was not taken: no room, or a length that the port does not carry.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when the port is gone or may not send.
+    pub fn send(&mut self, frame: &[u8]) -> Result<bool, Error> {
+        match self {
+            Sender::Rings(tx, _) => match tx.inject(frame, false) {
+                Ok(()) => Ok(true),
+                Err(PortError::NoRoom | PortError::TooShort { .. } | PortError::TooLong { .. }) => Ok(false),
+                Err(e) => Err(e.into()),
+            },
+            Sender::Pcap(handle, refused) => match handle.send(frame) {
+                Ok(()) => Ok(true),
+                Err(e) => {
+                    *refused = Some(e.to_string());
+                    Ok(false)
+                }
+            },
+        }
+    }
+
+    /// Why libpcap did not take a frame, when it didn't.
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Sender::Rings(..) => None,
+            Sender::Pcap(_, refused) => refused.as_deref(),
+        }
+    }
+}
