@@ -74,6 +74,16 @@ impl Sandbox {
         found
     }
 
+    /// One orderly open and close on `vale0` after somebody who was killed, or who had lost the right to remove its files.
+    ///
+    /// # Panics
+    /// When the port can't be opened, or a file is left.
+    pub fn assert_clean_after_open(&self) {
+        let run = self.ours(crate::cc::program("open_port.c")).arg("vale0:last").finish_within(crate::cases::LIMIT);
+        assert!(run.expect_success().stdout.contains("activate 0: open"), "vale0:last can't be opened");
+        self.assert_clean();
+    }
+
     /// Panics when a file is left in the folder of switches. To be called when all ports are closed.
     pub fn assert_clean(&self) {
         let found = self.leftovers();

@@ -71,8 +71,7 @@ fn killed_senders_and_receivers_harm_nobody() {
     assert!(figure(&writer, "slowest_ms") < HANG_MS, "{}", writer.stdout);
 
     // One orderly open and close, and nothing is left of them all.
-    sandbox.ours(cc::program("open_port.c")).arg("vale0:last").finish_within(LIMIT).expect_success();
-    sandbox.assert_clean();
+    sandbox.assert_clean_after_open();
 }
 
 #[test]
@@ -123,6 +122,5 @@ fn the_last_one_out_cleans_up_after_the_dead() {
     for port in ports {
         port.kill();
     }
-    sandbox.ours(cc::program("open_port.c")).arg("vale0:p9").finish_within(LIMIT).expect_success();
-    sandbox.assert_clean();
+    sandbox.assert_clean_after_open();
 }

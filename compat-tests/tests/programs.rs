@@ -102,6 +102,17 @@ fn tcpdump_gives_up_its_privileges() {
     play(&sandbox, &sent);
     check_account(reader.finish_within(LIMIT), sent.len());
     assert_eq!(savefile::read(&file), sent);
+    sandbox.assert_clean_after_open();
+}
+
+/// The program that opens vale0:b and then gives up its root folder and its user.
+fn careful(sandbox: &Sandbox, what: &str) -> Running {
+    let empty = sandbox.file("empty");
+    std::fs::create_dir(&empty).expect("an empty folder");
+    let program = sandbox.ours(cc::program("careful.c")).args([what, "vale0:b"]).arg(&empty);
+    let mut running = program.args([&user::NOBODY.to_string(), "200"]).start();
+    running.wait_for("open", LIMIT);
+    running
 }
 
 #[test]
@@ -111,11 +122,7 @@ fn a_reader_in_a_chroot_as_another_user() {
         return;
     }
     let sandbox = Sandbox::new();
-    let empty = sandbox.file("empty");
-    std::fs::create_dir(&empty).expect("an empty folder");
-    let id = user::NOBODY.to_string();
-    let mut reader = sandbox.ours(cc::program("chroot_reader.c")).arg("vale0:b").arg(&empty).args([&id, "200"]).start();
-    reader.wait_for("open", LIMIT);
+    let reader = careful(&sandbox, "read");
     sandbox
         .ours(cc::program("stream_out.c"))
         .args(["vale0:a", "1", "2000", "200"])
@@ -123,6 +130,27 @@ fn a_reader_in_a_chroot_as_another_user() {
         .expect_success();
     let run = reader.finish_within(LIMIT).expect_success();
     assert_eq!(run.stdout.lines().last(), Some("frames 200, last 199, faults 0, dropped 0"));
+    sandbox.assert_clean_after_open();
+}
+
+/// The receivers come when the sender has no rights any more.
+#[test]
+fn a_sender_in_a_chroot_as_another_user() {
+    if !user::is_root() {
+        compat_tests::process::skipped("only root may chroot");
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let mut sender = careful(&sandbox, "send");
+    let (reader, file) = tcpdump(&sandbox, "vale0:late", 200);
+    let mut other = sandbox.ours(cc::program("stream_in.c")).args(["vale0:later", "200"]).start();
+    other.wait_for("open", LIMIT);
+    sender.close_input();
+    assert!(sender.finish_within(LIMIT).expect_success().stdout.ends_with("sent 200\n"));
+    check_account(reader.finish_within(LIMIT), 200);
+    assert_eq!(savefile::read(&file).len(), 200);
+    assert!(other.finish_within(LIMIT).expect_success().stdout.contains("received 200 watched 200 bad 0"));
+    sandbox.assert_clean_after_open();
 }
 
 #[test]
