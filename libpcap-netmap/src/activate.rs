@@ -1,0 +1,102 @@
+//! Activation: the options that were set become an open port.
+
+use crate::abi::*;
+use crate::error::{self, status_str};
+use crate::guard;
+use crate::handle::{self, Active, Handle, Live, Source};
+use crate::rx::Rx;
+use crate::tx::Tx;
+use libc::c_int;
+use nm_core::PortError;
+use nm_core::name::PortName;
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+/// Bytes of one buffer of a VALE port: what `pcap_set_buffer_size` is counted in.
+const BUFFER_STRIDE: u32 = 2112;
+
+/// Opens the port of a created handle: 0, or a `PCAP_ERROR_*` with its text set and the handle still created.
+pub(crate) fn activate(live: &Live) -> c_int {
+    let options = match live.options() {
+        Ok(options) => *options,
+        Err(code) => return code,
+    };
+    if options.rfmon {
+        return live.fail(PCAP_ERROR_RFMON_NOTSUP, format_args!("{}", status_str(PCAP_ERROR_RFMON_NOTSUP)));
+    }
+    let slots = rx_slots(options.buffer_size);
+    let port = match open(live, slots) {
+        Ok(port) => port,
+        Err(error) => return live.fail_port(&error),
+    };
+    // A program may leave for a chroot or drop its rights next, and the filter comes after that.
+    let _ = crate::system::get();
+    let snaplen = match options.snaplen {
+        1..MAXIMUM_SNAPLEN => options.snaplen,
+        _ => MAXIMUM_SNAPLEN,
+    };
+    let nano = options.precision == PCAP_TSTAMP_PRECISION_NANO;
+    let active = Active {
+        control: port.control,
+        rx: UnsafeCell::new(Rx::new(port.rx, snaplen as u32, nano)),
+        tx: Tx::new(port.tx),
+        snaplen,
+        precision: options.precision,
+        buffer_size: slots.saturating_mul(BUFFER_STRIDE).min(c_int::MAX as u32) as c_int,
+        timeout_ms: options.timeout_ms,
+        immediate: options.immediate,
+        nonblocking: AtomicBool::new(options.nonblocking || options.timeout_ms < 0),
+        fd_asked: AtomicBool::new(false),
+        unflushed: AtomicU64::new(0),
+    };
+    if live.activate(active) { 0 } else { live.fail(PCAP_ERROR_ACTIVATED, format_args!("{}", error::ACTIVATED)) }
+}
+
+fn open(live: &Live, rx_slots: u32) -> Result<nm_core::Port, PortError> {
+    let unsupported = |why| PortError::Unsupported { port: live.device.clone(), why };
+    match &live.name {
+        Err(error) => Err(PortError::Name(error.clone())),
+        Ok(PortName::Vale(name)) => vale::open(name, &vale::Options { rx_slots, ..vale::Options::default() }),
+        Ok(PortName::Netmap(_)) => {
+            Err(unsupported("netmap: ports are not served yet; ports of a switch (vale0:a) are"))
+        }
+        Ok(PortName::Vhost(_)) => Err(unsupported("vhost: ports are not served yet; ports of a switch (vale0:a) are")),
+        Ok(_) => Err(unsupported("no driver of this library serves this name")),
+    }
+}
+
+/// Slots of the receive ring for a buffer of `bytes`.
+fn rx_slots(bytes: c_int) -> u32 {
+    match u32::try_from(bytes) {
+        Ok(0) | Err(_) => vale::Options::default().rx_slots,
+        Ok(bytes) => (bytes / BUFFER_STRIDE).clamp(64, 65_536),
+    }
+}
+
+/// Opens what a created handle names: 0, a `PCAP_WARNING_*`, or a `PCAP_ERROR_*` with its text in the handle.
+///
+/// # Safety
+/// `p` is NULL or an open handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcap_activate(p: *mut Handle) -> c_int {
+    // SAFETY: by the caller's promise.
+    match unsafe { handle::source(p) } {
+        None => PCAP_ERROR,
+        // SAFETY: passed on.
+        Some(Source::System(s)) => unsafe { (s.library.pcap_activate)(s.p) },
+        Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || activate(live)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffer_sizes_become_slots() {
+        assert_eq!(rx_slots(0), vale::Options::default().rx_slots);
+        assert_eq!(rx_slots(1), 64);
+        assert_eq!(rx_slots(2112 * 500), 500);
+        assert_eq!(rx_slots(c_int::MAX), 65_536);
+    }
+}

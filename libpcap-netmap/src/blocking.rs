@@ -1,0 +1,182 @@
+//! Waiting by other means: non-blocking mode, the selectable descriptor, the direction of what is read.
+
+use crate::abi::*;
+use crate::error::{self, Errbuf};
+use crate::guard;
+use crate::handle::{self, Handle, Live, Source};
+use libc::{c_char, c_int, timeval};
+use nm_core::PortKind;
+use std::sync::atomic::Ordering;
+
+/// Whether the handle is in non-blocking mode.
+///
+/// # Safety
+/// `p` is NULL or an open handle; `errbuf` is NULL or has `PCAP_ERRBUF_SIZE` writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcap_getnonblock(p: *mut Handle, errbuf: *mut c_char) -> c_int {
+    // SAFETY: by the caller's promise.
+    match unsafe { handle::source(p) } {
+        None => PCAP_ERROR,
+        // SAFETY: passed on.
+        Some(Source::System(s)) => unsafe { (s.library.pcap_getnonblock)(s.p, errbuf) },
+        Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || match live.active() {
+            // ORDER: Relaxed: a mode; nothing else depends on it.
+            Ok(active) => active.nonblocking.load(Ordering::Relaxed).into(),
+            Err(code) => {
+                // SAFETY: by the caller's promise.
+                unsafe { Errbuf::write(errbuf, format_args!("{}", error::NOT_ACTIVATED)) };
+                code
+            }
+        }),
+    }
+}
+
+/// Sets or clears non-blocking mode; before activation, the mode that it starts with.
+///
+/// # Safety
+/// As [`pcap_getnonblock`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcap_setnonblock(p: *mut Handle, nonblocking: c_int, errbuf: *mut c_char) -> c_int {
+    // SAFETY: by the caller's promise.
+    match unsafe { handle::source(p) } {
+        None => PCAP_ERROR,
+        // SAFETY: passed on.
+        Some(Source::System(s)) => unsafe { (s.library.pcap_setnonblock)(s.p, nonblocking, errbuf) },
+        Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || match live.peek() {
+            // ORDER: Relaxed: as above.
+            Some(active) => {
+                active.nonblocking.store(nonblocking != 0, Ordering::Relaxed);
+                0
+            }
+            None => match live.options() {
+                Ok(mut options) => {
+                    options.nonblocking = nonblocking != 0;
+                    0
+                }
+                Err(_) => PCAP_ERROR,
+            },
+        }),
+    }
+}
+
+/// A descriptor that is readable exactly while a frame waits, for `select` and the like. The handle owns it.
+///
+/// # Safety
+/// `p` is NULL or an open handle that no other thread reads.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcap_get_selectable_fd(p: *mut Handle) -> c_int {
+    // SAFETY: by the caller's promise.
+    match unsafe { handle::source(p) } {
+        None => PCAP_ERROR,
+        // SAFETY: passed on.
+        Some(Source::System(s)) => unsafe { (s.library.pcap_get_selectable_fd)(s.p) },
+        Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || descriptor(live)),
+    }
+}
+
+/// As [`pcap_get_selectable_fd`].
+///
+/// # Safety
+/// As [`pcap_get_selectable_fd`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcap_fileno(p: *mut Handle) -> c_int {
+    // SAFETY: by the caller's promise.
+    match unsafe { handle::source(p) } {
+        None => PCAP_ERROR,
+        // SAFETY: passed on.
+        Some(Source::System(s)) => unsafe { (s.library.pcap_fileno)(s.p) },
+        Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || descriptor(live)),
+    }
+}
+
+fn descriptor(live: &Live) -> c_int {
+    let Some(active) = live.peek() else { return PCAP_ERROR };
+    // SAFETY: the reader's cell; no other thread reads meanwhile (the exported functions' condition), and a callback
+    // of this thread runs while nobody holds a reference into it.
+    let rx = unsafe { &mut *active.rx.get() };
+    match rx.port().selectable_fd() {
+        Ok(fd) => {
+            // ORDER: Relaxed: read by the thread that reads frames.
+            active.fd_asked.store(true, Ordering::Relaxed);
+            fd
+        }
+        Err(error) => {
+            live.fail_port(&error);
+            PCAP_ERROR
+        }
+    }
+}
+
+/// How long a `select` may take at most; NULL: as long as it likes.
+///
+/// # Safety
+/// `p` is NULL or an open handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcap_get_required_select_timeout(p: *mut Handle) -> *const timeval {
+    // SAFETY: by the caller's promise.
+    match unsafe { handle::source(p) } {
+        // SAFETY: passed on.
+        Some(Source::System(s)) => unsafe { (s.library.pcap_get_required_select_timeout)(s.p) },
+        _ => std::ptr::null(),
+    }
+}
+
+/// Reads only frames that come in, or go out, or both. A port never sees what it sends itself.
+///
+/// # Safety
+/// `p` is NULL or an open handle that no other thread reads.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcap_setdirection(p: *mut Handle, direction: c_int) -> c_int {
+    // SAFETY: by the caller's promise.
+    match unsafe { handle::source(p) } {
+        None => PCAP_ERROR,
+        // SAFETY: passed on.
+        Some(Source::System(s)) => unsafe { (s.library.pcap_setdirection)(s.p, direction) },
+        Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || set_direction(live, direction)),
+    }
+}
+
+fn set_direction(live: &Live, direction: c_int) -> c_int {
+    if ![PCAP_D_INOUT, PCAP_D_IN, PCAP_D_OUT].contains(&direction) {
+        return live.fail(PCAP_ERROR, format_args!("Invalid direction"));
+    }
+    let active = match live.active() {
+        Ok(active) => active,
+        Err(code) => return code,
+    };
+    let Some(deliver) = delivers(active.control.info().kind, direction) else {
+        return live.fail(
+            PCAP_ERROR,
+            format_args!("{}: a listener sees frames in no direction: they cross the switch", live.device),
+        );
+    };
+    // SAFETY: as in `descriptor`.
+    unsafe { (*active.rx.get()).deliver = deliver };
+    0
+}
+
+/// Whether frames of a port have this direction; `None` when they have none at all.
+fn delivers(kind: PortKind, direction: c_int) -> Option<bool> {
+    match (kind, direction) {
+        (_, PCAP_D_INOUT) => Some(true),
+        (PortKind::Listener, _) => None,
+        (PortKind::MonitorTx, _) => Some(direction == PCAP_D_OUT),
+        (PortKind::Port | PortKind::MonitorRx, _) => Some(direction == PCAP_D_IN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directions_of_ports() {
+        assert_eq!(delivers(PortKind::Port, PCAP_D_OUT), Some(false));
+        assert_eq!(delivers(PortKind::Port, PCAP_D_IN), Some(true));
+        assert_eq!(delivers(PortKind::MonitorTx, PCAP_D_OUT), Some(true));
+        assert_eq!(delivers(PortKind::MonitorTx, PCAP_D_IN), Some(false));
+        assert_eq!(delivers(PortKind::MonitorRx, PCAP_D_IN), Some(true));
+        assert_eq!(delivers(PortKind::Listener, PCAP_D_INOUT), Some(true));
+        assert_eq!(delivers(PortKind::Listener, PCAP_D_IN), None);
+    }
+}

@@ -1,0 +1,611 @@
+//! Towards the application: `pcap_loop`, `pcap_dispatch`, `pcap_next`, `pcap_next_ex`.
+//!
+//! ```text
+//! ring --refill (guarded)--> window of 32 frames, in place --> filter, header --> callback
+//!                            ^ still there when the callback breaks, throws, jumps away or reads itself
+//! ```
+//! The callback is foreign ground. It is called outside the guard, from a frame that owns nothing with `Drop`, and
+//! what it may change (window, filter, the handle itself) is looked at anew after it. Frames lie in the ring's own
+//! buffers; those already handed out go back to the senders when the window is empty and more is wanted.
+//!
+//! **Reading inside a callback.** The frame that the outer callback looks at must stay, so a nested read gives
+//! nothing back, unless the whole ring is held. A callback that left by `longjmp` or an exception must not count as
+//! outer for ever, and nobody tells us that it is gone: what tells is the stack. An outer call's mark lies further up
+//! the same thread's stack than that of any call inside it; a mark that does not is dead. A dead mark that happens
+//! to lie further up (the next call comes from a deeper place) costs no more than one ring of frames held.
+
+use crate::abi::*;
+use crate::filter::Program;
+use crate::guard;
+use crate::handle::{self, Active, BREAK, CLOSED, Handle, Live, Source};
+use libc::{c_int, c_uchar, timeval};
+use nm_core::{PortRx, RxFrame, Woken};
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Frames taken from the ring at once.
+const WINDOW: usize = 32;
+/// Slots that the reader holds before it gives them back, when it could still read on.
+const HOLD: u32 = 64;
+/// How long a batch may grow when no read timeout was set: about libpcap's own on Linux.
+const BATCH: Duration = Duration::from_millis(8);
+/// A batch that is worth waking for.
+const BATCH_SLOTS: u32 = 256;
+
+const NANOS: u64 = 1_000_000_000;
+
+const NO_HEADER: pcap_pkthdr = pcap_pkthdr { ts: timeval { tv_sec: 0, tv_usec: 0 }, caplen: 0, len: 0 };
+
+/// The receive side of an activated handle; one thread at a time uses it.
+pub(crate) struct Rx {
+    port: Box<dyn PortRx>,
+    /// Frames taken from the ring, `next..end` of them not yet handed out.
+    window: [RxFrame; WINDOW],
+    next: usize,
+    end: usize,
+    /// Bytes of a frame that are handed out at most.
+    pub(crate) snaplen: u32,
+    pub(crate) program: Option<Program>,
+    /// False when the direction asked for has no frames here.
+    pub(crate) deliver: bool,
+    nano: bool,
+    /// The second that the last frame fell into: its start in nanoseconds, and the same as C has it.
+    second_ns: u64,
+    second: libc::time_t,
+    /// What `pcap_next_ex` points to.
+    header: pcap_pkthdr,
+    /// The outermost call with a callback running, if it still exists.
+    outer: Option<Mark>,
+    /// Slots to wait for, and slots to hold.
+    batch_slots: u32,
+    hold: u32,
+}
+
+/// Where on which stack a call is.
+#[derive(Clone, Copy)]
+struct Mark {
+    address: usize,
+    thread: libc::pthread_t,
+}
+
+/// Bytes of a mark: a call inside another lies at least so far below it, calls from one place lie closer.
+const MARK: usize = 256;
+
+impl Mark {
+    #[inline(always)]
+    fn here() -> Mark {
+        let place = MaybeUninit::<[u8; MARK]>::uninit();
+        let address = std::hint::black_box(&raw const place) as usize;
+        // SAFETY: pthread_self has no conditions.
+        Mark { address, thread: unsafe { libc::pthread_self() } }
+    }
+
+    fn is_inside(self, outer: Mark) -> bool {
+        self.thread == outer.thread && self.address.saturating_add(MARK) <= outer.address
+    }
+}
+
+/// One call's view of what it may still take.
+struct Round {
+    /// Slots that its first look showed and that are not taken yet; `None` before the first look.
+    budget: Option<u32>,
+    /// `pcap_loop`: wait for ever, look again.
+    looping: bool,
+    nested: bool,
+    deadline: Option<Instant>,
+}
+
+/// What [`refill`] found.
+enum Refill {
+    /// The window has frames.
+    Frames,
+    /// The time is over, or the bufferful is done.
+    Over,
+}
+
+impl Rx {
+    pub(crate) fn new(mut port: Box<dyn PortRx>, snaplen: u32, nano: bool) -> Rx {
+        let slots = port.ring().num_slots();
+        Rx {
+            port,
+            window: [RxFrame { data: std::ptr::null(), len: 0, time_ns: 0 }; WINDOW],
+            next: 0,
+            end: 0,
+            snaplen,
+            program: None,
+            deliver: true,
+            nano,
+            second_ns: 0,
+            second: 0,
+            header: NO_HEADER,
+            outer: None,
+            batch_slots: BATCH_SLOTS.min(slots / 4).max(1),
+            hold: HOLD.min(slots / 4).max(1),
+        }
+    }
+
+    pub(crate) fn port(&mut self) -> &mut dyn PortRx {
+        &mut *self.port
+    }
+
+    /// Whether a callback of this handle runs further up this thread's stack.
+    pub(crate) fn in_callback(&mut self) -> bool {
+        self.is_nested(Mark::here())
+    }
+
+    #[inline(always)]
+    fn is_nested(&mut self, here: Mark) -> bool {
+        match self.outer {
+            Some(outer) if here.is_inside(outer) => true,
+            _ => {
+                self.outer = None;
+                false
+            }
+        }
+    }
+
+    /// The next frame of the window that passes the filter; NULL when there is none.
+    #[inline(always)]
+    fn take(&mut self, unflushed: &AtomicU64, header: &mut pcap_pkthdr) -> *const c_uchar {
+        while self.next < self.end {
+            let Some(&frame) = self.window.get(self.next) else { break };
+            self.next += 1;
+            let mut caplen = frame.len.min(self.snaplen);
+            if let Some(program) = &self.program {
+                // SAFETY: a frame of the window is `len` bytes of the ring's memory until it is released.
+                caplen = caplen.min(unsafe { program.verdict(frame.data, frame.len) });
+                if caplen == 0 {
+                    reject(unflushed);
+                    continue;
+                }
+            }
+            if !self.deliver {
+                reject(unflushed);
+                continue;
+            }
+            header.ts = self.stamp(frame.time_ns);
+            header.caplen = caplen;
+            header.len = frame.len;
+            return frame.data;
+        }
+        std::ptr::null()
+    }
+
+    /// C's time of a frame. A division by a constant only when the second changes.
+    #[inline(always)]
+    fn stamp(&mut self, time_ns: u64) -> timeval {
+        let time_ns = if time_ns == 0 { now_ns() } else { time_ns };
+        let mut within = time_ns.wrapping_sub(self.second_ns);
+        if within >= NANOS {
+            self.second_ns = time_ns - time_ns % NANOS;
+            within = time_ns - self.second_ns;
+            self.second = (time_ns / NANOS) as libc::time_t;
+        }
+        let fraction = if self.nano { within } else { within / 1000 };
+        timeval { tv_sec: self.second, tv_usec: fraction as libc::suseconds_t }
+    }
+}
+
+#[cold]
+fn now_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}
+
+#[inline(always)]
+fn reject(unflushed: &AtomicU64) {
+    // ORDER: Relaxed: a counter; only the reader writes it.
+    unflushed.store(unflushed.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
+/// Tells the port how many frames the filter refused.
+fn flush_rejected(active: &Active) {
+    // ORDER: Relaxed: a counter; only the reader writes it.
+    let refused = active.unflushed.load(Ordering::Relaxed);
+    if refused != 0 {
+        active.control.count_rejected(refused);
+        active.unflushed.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Fills the window; waits as the handle's mode and timeout say.
+///
+/// # Errors
+/// The number for C, its text set.
+fn refill(live: &Live, active: &Active, round: &mut Round, delivered: bool) -> Result<Refill, c_int> {
+    // SAFETY: one thread at a time reads a handle (pcap's rule), and no callback runs inside this function.
+    let rx = unsafe { &mut *active.rx.get() };
+    // ORDER: Relaxed: modes that their setter's own thread or none at all must see at once.
+    let nonblocking = active.nonblocking.load(Ordering::Relaxed) && !round.looping;
+    // Whoever selects must find the descriptor readable while frames wait: then none may wait in the window.
+    let window = if active.fd_asked.load(Ordering::Relaxed) { 1 } else { WINDOW };
+    flush_rejected(active);
+    loop {
+        if take_break(&live.attention) {
+            return Err(PCAP_ERROR_BREAK);
+        }
+        if rx.next < rx.end {
+            return Ok(Refill::Frames);
+        }
+        if round.budget == Some(0) {
+            if delivered && !round.looping {
+                return Ok(Refill::Over);
+            }
+            round.budget = None;
+        }
+        let ring = rx.port.ring();
+        if ring.ready() == 0 || ring.held() >= rx.hold {
+            if !round.nested {
+                ring.release();
+            }
+            let mut ready = rx.port.rxsync().map_err(|e| live.fail_port(&e))?;
+            if round.budget.is_none() && !nonblocking {
+                if ready == 0 {
+                    if round.nested && give_back_when_full(rx) {
+                        round.nested = false;
+                        continue;
+                    }
+                    let Some(timeout) = remaining(active, round) else { return Ok(Refill::Over) };
+                    match rx.port.wait(1, timeout).map_err(|e| live.fail_port(&e))? {
+                        Woken::Frames => ready = rx.port.ring().ready(),
+                        // Who is woken looks for a break, who is timed out finds no time remaining.
+                        Woken::TimedOut | Woken::Woken => continue,
+                    }
+                }
+                if !active.immediate && ready < rx.batch_slots {
+                    rx.port.wait(rx.batch_slots, Some(batch_time(active))).map_err(|e| live.fail_port(&e))?;
+                    continue;
+                }
+            } else if ready == 0 {
+                if round.nested && give_back_when_full(rx) {
+                    round.nested = false;
+                } else if round.budget.is_none() {
+                    return Ok(Refill::Over);
+                } else {
+                    round.budget = Some(0);
+                }
+                continue;
+            }
+        }
+        pull(rx, round, window);
+    }
+}
+
+/// Takes frames from the ring into the empty window, within the round's budget.
+fn pull(rx: &mut Rx, round: &mut Round, window: usize) {
+    let ring = rx.port.ring();
+    let ready = ring.ready();
+    let budget = round.budget.unwrap_or(ready).min(ready);
+    (rx.next, rx.end) = (0, 0);
+    while rx.end < window && ready - ring.ready().min(ready) < budget {
+        let Some(frame) = ring.next_frame() else { break };
+        rx.window[rx.end] = frame;
+        rx.end += 1;
+    }
+    let left = budget.saturating_sub(ready - ring.ready().min(ready));
+    if rx.end == 0 {
+        // A chain that finds no place beside those held, or slots that made no sense: look anew.
+        ring.release();
+        rx.outer = None;
+        round.nested = false;
+    }
+    round.budget = Some(if rx.end == 0 { 0 } else { left });
+}
+
+/// When the nested read's ring is held to the last slot, gives all back. True when it did.
+fn give_back_when_full(rx: &mut Rx) -> bool {
+    let ring = rx.port.ring();
+    if ring.held() + 1 < ring.num_slots() {
+        return false;
+    }
+    ring.release();
+    rx.outer = None;
+    true
+}
+
+/// How long this call may still sleep: `Some(None)` for ever, `None` not at all.
+fn remaining(active: &Active, round: &mut Round) -> Option<Option<Duration>> {
+    let timeout = read_timeout(active);
+    if round.looping || timeout.is_zero() {
+        return Some(None);
+    }
+    let now = Instant::now();
+    let deadline = *round.deadline.get_or_insert_with(|| now + timeout);
+    if deadline <= now { None } else { Some(Some(deadline - now)) }
+}
+
+/// The read timeout; zero: none. A negative one meant non-blocking mode; its complement is what libpcap goes
+/// on with when the handle is made to block.
+fn read_timeout(active: &Active) -> Duration {
+    let ms = if active.timeout_ms < 0 { !active.timeout_ms } else { active.timeout_ms };
+    Duration::from_millis(ms as u64)
+}
+
+fn batch_time(active: &Active) -> Duration {
+    let timeout = read_timeout(active);
+    if timeout.is_zero() { BATCH } else { timeout }
+}
+
+/// Whether `pcap_breakloop` was called; forgets it.
+fn take_break(attention: &AtomicU32) -> bool {
+    // ORDER: Relaxed: a flag that carries nothing with it.
+    attention.load(Ordering::Relaxed) & BREAK != 0 && attention.fetch_and(!BREAK, Ordering::Relaxed) & BREAK != 0
+}
+
+/// After a call's last frame.
+fn leave(active: &Active, outermost: bool) {
+    flush_rejected(active);
+    // SAFETY: as in `refill`.
+    let rx = unsafe { &mut *active.rx.get() };
+    if outermost {
+        rx.outer = None;
+    }
+    // ORDER: Relaxed, as in `refill`.
+    if active.fd_asked.load(Ordering::Relaxed) {
+        rx.port.settle_fd();
+    }
+}
+
+/// `pcap_loop` and `pcap_dispatch` on a handle of ours. `count` frames at most; not positive: no limit.
+///
+/// # Safety
+/// `p` is a handle whose source is `live`; the callback keeps to pcap's rules.
+#[inline(always)]
+unsafe fn run(
+    p: *mut Handle,
+    live: &Live,
+    count: c_int,
+    callback: Option<pcap_handler>,
+    user: *mut c_uchar,
+    looping: bool,
+) -> c_int {
+    let Some(callback) = callback else {
+        return live.fail(PCAP_ERROR, format_args!("no callback was given"));
+    };
+    let here = Mark::here();
+    let outermost = match live.active() {
+        // SAFETY: as in `refill`.
+        Ok(active) => unsafe { !(*active.rx.get()).is_nested(here) },
+        Err(code) => return code,
+    };
+    let mut round = Round { budget: None, looping, nested: !outermost, deadline: None };
+    let mut header = NO_HEADER;
+    let mut delivered: c_int = 0;
+    let result = loop {
+        let filled = guard::live(live, Err(PCAP_ERROR), || refill(live, live.active()?, &mut round, delivered > 0));
+        match filled {
+            Ok(Refill::Frames) => {}
+            Ok(Refill::Over) => break delivered,
+            Err(code) => break code,
+        }
+        let active = match live.active() {
+            Ok(active) => &raw const *active,
+            Err(code) => return code,
+        };
+        // SAFETY: `active` lives until `attention` says CLOSED, which is looked at after every
+        // callback before anything else; no reference into it exists while the callback runs.
+        unsafe {
+            let rx = (*active).rx.get();
+            if outermost {
+                (*rx).outer = Some(here);
+            }
+            loop {
+                let data = (*rx).take(&(*active).unflushed, &mut header);
+                if data.is_null() {
+                    break;
+                }
+                callback(user, &raw const header, data);
+                delivered += 1;
+                // ORDER: Relaxed: CLOSED comes from this very thread, BREAK carries nothing with it.
+                let attention = live.attention.load(Ordering::Relaxed);
+                if attention != 0 {
+                    return interrupted(p, live, attention, outermost);
+                }
+                if delivered == count {
+                    leave_guarded(live, outermost);
+                    return if looping { 0 } else { delivered };
+                }
+            }
+        }
+    };
+    leave_guarded(live, outermost);
+    result
+}
+
+fn leave_guarded(live: &Live, outermost: bool) {
+    guard::live(live, (), || {
+        if let Some(active) = live.peek() {
+            leave(active, outermost);
+        }
+    });
+}
+
+/// The callback broke the loop, or closed the handle.
+///
+/// # Safety
+/// As [`run`]; the caller returns at once and uses `live` no more.
+#[cold]
+unsafe fn interrupted(p: *mut Handle, live: &Live, attention: u32, outermost: bool) -> c_int {
+    if attention & CLOSED == 0 {
+        take_break(&live.attention);
+        leave_guarded(live, outermost);
+    } else if outermost {
+        // SAFETY: `pcap_close` was called, and no call of this handle is left but the one that returns now.
+        unsafe { handle::free(p) };
+    }
+    PCAP_ERROR_BREAK
+}
+
+/// One frame, for `pcap_next` and `pcap_next_ex`: its bytes, or NULL when there is none; the header is in `Rx`.
+#[inline(always)]
+fn read_one(live: &Live) -> Result<(*const pcap_pkthdr, *const c_uchar), c_int> {
+    let active = live.active()?;
+    // SAFETY: as in `refill`.
+    let rx = unsafe { &mut *active.rx.get() };
+    // ORDER: Relaxed, as in `run`.
+    if live.attention.load(Ordering::Relaxed) == 0 && rx.next < rx.end {
+        let data = take_one(active, rx);
+        if !data.is_null() {
+            return Ok((&raw const rx.header, data));
+        }
+    }
+    guard::live(live, Err(PCAP_ERROR), || read_one_slowly(live, active))
+}
+
+#[inline(always)]
+fn take_one(active: &Active, rx: &mut Rx) -> *const c_uchar {
+    let mut header = rx.header;
+    let data = rx.take(&active.unflushed, &mut header);
+    if !data.is_null() {
+        rx.header = header;
+    }
+    data
+}
+
+#[inline(never)]
+fn read_one_slowly(live: &Live, active: &Active) -> Result<(*const pcap_pkthdr, *const c_uchar), c_int> {
+    // SAFETY: as in `refill`; used in between its calls only.
+    let rx = active.rx.get();
+    // SAFETY: as above.
+    let nested = unsafe { (*rx).is_nested(Mark::here()) };
+    let mut round = Round { budget: None, looping: false, nested, deadline: None };
+    let result = loop {
+        match refill(live, active, &mut round, false) {
+            Ok(Refill::Frames) => {
+                // SAFETY: as above.
+                let data = unsafe { take_one(active, &mut *rx) };
+                if !data.is_null() {
+                    break Ok(data);
+                }
+            }
+            Ok(Refill::Over) => break Ok(std::ptr::null()),
+            Err(code) => break Err(code),
+        }
+    };
+    leave(active, false);
+    // SAFETY: the address of a field, nothing is read.
+    result.map(|data| (unsafe { &raw const (*rx).header }, data))
+}
+
+/// Calls `callback` for frames until `count` were (not positive: for ever), an error, or `pcap_breakloop`.
+///
+/// # Safety
+/// `p` is NULL or an open handle that no other thread reads; `callback` keeps to `pcap_loop(3PCAP)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn pcap_loop(
+    p: *mut Handle,
+    count: c_int,
+    callback: Option<pcap_handler>,
+    user: *mut c_uchar,
+) -> c_int {
+    // SAFETY: by the caller's promise.
+    match unsafe { handle::source(p) } {
+        None => PCAP_ERROR,
+        // SAFETY: passed on.
+        Some(Source::System(s)) => unsafe { (s.library.pcap_loop)(s.p, count, callback, user) },
+        // SAFETY: passed on.
+        Some(Source::Live(live)) => unsafe { run(p, live, count, callback, user, true) },
+    }
+}
+
+/// Calls `callback` for at most one bufferful of frames, and at most `count` when that is positive.
+///
+/// # Safety
+/// As [`pcap_loop`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn pcap_dispatch(
+    p: *mut Handle,
+    count: c_int,
+    callback: Option<pcap_handler>,
+    user: *mut c_uchar,
+) -> c_int {
+    // SAFETY: by the caller's promise.
+    match unsafe { handle::source(p) } {
+        None => PCAP_ERROR,
+        // SAFETY: passed on.
+        Some(Source::System(s)) => unsafe { (s.library.pcap_dispatch)(s.p, count, callback, user) },
+        // SAFETY: passed on.
+        Some(Source::Live(live)) => unsafe { run(p, live, count, callback, user, false) },
+    }
+}
+
+/// The next frame: 1 with `*header` and `*data` set, valid until the next call; 0 when the time is over.
+///
+/// # Safety
+/// `p` is NULL or an open handle that no other thread reads; the other pointers may be written through.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcap_next_ex(
+    p: *mut Handle,
+    header: *mut *mut pcap_pkthdr,
+    data: *mut *const c_uchar,
+) -> c_int {
+    // SAFETY: by the caller's promise.
+    let live = match unsafe { handle::source(p) } {
+        None => return PCAP_ERROR,
+        // SAFETY: passed on.
+        Some(Source::System(s)) => return unsafe { (s.library.pcap_next_ex)(s.p, header, data) },
+        Some(Source::Live(live)) => live,
+    };
+    if header.is_null() || data.is_null() {
+        return live.fail(PCAP_ERROR, format_args!("pcap_next_ex was given no place for the packet"));
+    }
+    match read_one(live) {
+        Ok((_, bytes)) if bytes.is_null() => 0,
+        Ok((found, bytes)) => {
+            // SAFETY: neither is NULL; the rest is the caller's promise.
+            unsafe {
+                *header = found.cast_mut();
+                *data = bytes;
+            }
+            1
+        }
+        Err(code) => code,
+    }
+}
+
+/// The next frame's bytes, valid until the next call, with `*header` filled; NULL when there is none or on an error.
+///
+/// # Safety
+/// As [`pcap_next_ex`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcap_next(p: *mut Handle, header: *mut pcap_pkthdr) -> *const c_uchar {
+    // SAFETY: by the caller's promise.
+    let live = match unsafe { handle::source(p) } {
+        None => return std::ptr::null(),
+        // SAFETY: passed on.
+        Some(Source::System(s)) => return unsafe { (s.library.pcap_next)(s.p, header) },
+        Some(Source::Live(live)) => live,
+    };
+    match read_one(live) {
+        Ok((found, bytes)) if !bytes.is_null() => {
+            if !header.is_null() {
+                // SAFETY: `found` is the handle's own header; `header` is not NULL and the caller's.
+                unsafe { *header = *found };
+            }
+            bytes
+        }
+        _ => std::ptr::null(),
+    }
+}
+
+/// Makes a running or the next read return `PCAP_ERROR_BREAK`. May be called from a signal handler and from any
+/// thread; a sleeping reader wakes.
+///
+/// # Safety
+/// `p` is NULL or an open handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcap_breakloop(p: *mut Handle) {
+    // SAFETY: by the caller's promise.
+    match unsafe { handle::source(p) } {
+        None => {}
+        // SAFETY: passed on.
+        Some(Source::System(s)) => unsafe { (s.library.pcap_breakloop)(s.p) },
+        Some(Source::Live(live)) => {
+            // ORDER: Relaxed: the flag carries nothing; `wake` orders itself before a sleeper's look.
+            live.attention.fetch_or(BREAK, Ordering::Relaxed);
+            if let Some(active) = live.peek() {
+                active.control.wake();
+            }
+        }
+    }
+}

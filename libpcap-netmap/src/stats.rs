@@ -1,0 +1,71 @@
+//! Counters: `pcap_stats`.
+
+use crate::abi::*;
+use crate::guard;
+use crate::handle::{self, Handle, Live, Source};
+use libc::c_int;
+use nm_core::Stats;
+use std::sync::atomic::Ordering;
+
+/// The counters since the handle was activated.
+///
+/// # Safety
+/// `p` is NULL or an open handle; `stat` is NULL or may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcap_stats(p: *mut Handle, stat: *mut pcap_stat) -> c_int {
+    // SAFETY: by the caller's promise.
+    match unsafe { handle::source(p) } {
+        None => PCAP_ERROR,
+        // SAFETY: passed on.
+        Some(Source::System(s)) => unsafe { (s.library.pcap_stats)(s.p, stat) },
+        Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || {
+            // SAFETY: NULL or writable, by the caller's promise.
+            read(live, unsafe { stat.as_mut() })
+        }),
+    }
+}
+
+fn read(live: &Live, stat: Option<&mut pcap_stat>) -> c_int {
+    let active = match live.active() {
+        Ok(active) => active,
+        Err(code) => return code,
+    };
+    let Some(stat) = stat else {
+        return live.fail(PCAP_ERROR, format_args!("pcap_stats was given no place for the counters"));
+    };
+    let mut counters = active.control.stats();
+    // ORDER: Relaxed: a counter of the reader's; one that it is telling the port just now may count twice.
+    counters.rejected += active.unflushed.load(Ordering::Relaxed);
+    *stat = translate(&counters);
+    0
+}
+
+/// libpcap's three counters, which wrap at 32 bits. Those received count what passed the filter, dropped ones too.
+fn translate(counters: &Stats) -> pcap_stat {
+    let dropped = counters.dropped_full + counters.dropped_stalled + counters.dropped_long;
+    pcap_stat {
+        ps_recv: (counters.received.saturating_sub(counters.rejected) + dropped) as u32,
+        ps_drop: dropped as u32,
+        ps_ifdrop: counters.malformed as u32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_translated() {
+        let counters = Stats {
+            received: 100,
+            rejected: 40,
+            dropped_full: 1,
+            dropped_stalled: 2,
+            dropped_long: 3,
+            malformed: 7,
+            ..Stats::default()
+        };
+        let stat = translate(&counters);
+        assert_eq!((stat.ps_recv, stat.ps_drop, stat.ps_ifdrop), (66, 6, 7));
+    }
+}

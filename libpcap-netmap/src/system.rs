@@ -1,0 +1,179 @@
+//! The one door to the system's libpcap, which serves what is not ours: cards, savefiles, filters, names.
+//!
+//! It is opened on first need, once, and stays. `RTLD_DEEPBIND` makes its inner calls its own: without it they
+//! would come back to our functions of the same names. What callers free (`pcap_freealldevs`, `pcap_freecode`, …)
+//! is copied on the way out into memory of the process's own `malloc`, which the deep binding may have bypassed.
+
+mod find;
+
+use crate::abi::*;
+use crate::handle::ForeignHandle as P;
+use libc::{FILE, addrinfo, c_char, c_int, c_long, c_uchar, c_uint, c_void, in_addr_t, size_t, timeval};
+use libloading::os::unix::Library;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+pub(crate) use find::in_main_program;
+
+/// Declares the functions that are used from the system's library, and their look-up by name.
+macro_rules! functions {
+    ($($name:ident: fn($($argument:ty),* $(,)?) $(-> $result:ty)?;)*) => {
+        functions!(@ $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?;)*
+            pcap_loop: unsafe extern "C-unwind" fn(*mut P, c_int, Option<pcap_handler>, *mut c_uchar) -> c_int;
+            pcap_dispatch: unsafe extern "C-unwind" fn(*mut P, c_int, Option<pcap_handler>, *mut c_uchar) -> c_int;
+        );
+    };
+    (@ $($name:ident: $type:ty;)*) => {
+        /// The system's library, opened.
+        pub(crate) struct System {
+            $(pub(crate) $name: $type,)*
+            path: PathBuf,
+            _library: Library,
+        }
+
+        impl System {
+            /// Looks all functions up.
+            ///
+            /// # Safety
+            /// `library` is a libpcap: its functions have these types.
+            unsafe fn resolve(library: Library, path: &Path) -> Result<System, String> {
+                Ok(System {
+                    $($name: {
+                        let name = concat!(stringify!($name), "\0");
+                        // SAFETY: the caller promises a libpcap, whose header declares this type.
+                        *unsafe { library.get::<$type>(name.as_bytes()) }
+                            .map_err(|_| format!("{} has no {}", path.display(), stringify!($name)))?
+                    },)*
+                    path: path.to_path_buf(),
+                    _library: library,
+                })
+            }
+        }
+    };
+}
+
+functions! {
+    pcap_init: fn(c_uint, *mut c_char) -> c_int;
+    pcap_lookupdev: fn(*mut c_char) -> *mut c_char;
+    pcap_lookupnet: fn(*const c_char, *mut c_uint, *mut c_uint, *mut c_char) -> c_int;
+    pcap_findalldevs: fn(*mut *mut pcap_if, *mut c_char) -> c_int;
+    pcap_freealldevs: fn(*mut pcap_if);
+    pcap_create: fn(*const c_char, *mut c_char) -> *mut P;
+    pcap_open_live: fn(*const c_char, c_int, c_int, c_int, *mut c_char) -> *mut P;
+    pcap_set_snaplen: fn(*mut P, c_int) -> c_int;
+    pcap_set_promisc: fn(*mut P, c_int) -> c_int;
+    pcap_can_set_rfmon: fn(*mut P) -> c_int;
+    pcap_set_rfmon: fn(*mut P, c_int) -> c_int;
+    pcap_set_timeout: fn(*mut P, c_int) -> c_int;
+    pcap_set_tstamp_type: fn(*mut P, c_int) -> c_int;
+    pcap_set_immediate_mode: fn(*mut P, c_int) -> c_int;
+    pcap_set_buffer_size: fn(*mut P, c_int) -> c_int;
+    pcap_set_tstamp_precision: fn(*mut P, c_int) -> c_int;
+    pcap_get_tstamp_precision: fn(*mut P) -> c_int;
+    pcap_set_protocol_linux: fn(*mut P, c_int) -> c_int;
+    pcap_activate: fn(*mut P) -> c_int;
+    pcap_close: fn(*mut P);
+    pcap_list_tstamp_types: fn(*mut P, *mut *mut c_int) -> c_int;
+    pcap_free_tstamp_types: fn(*mut c_int);
+    pcap_tstamp_type_name_to_val: fn(*const c_char) -> c_int;
+    pcap_tstamp_type_val_to_name: fn(c_int) -> *const c_char;
+    pcap_tstamp_type_val_to_description: fn(c_int) -> *const c_char;
+    pcap_open_dead_with_tstamp_precision: fn(c_int, c_int, c_uint) -> *mut P;
+    pcap_open_offline_with_tstamp_precision: fn(*const c_char, c_uint, *mut c_char) -> *mut P;
+    pcap_fopen_offline_with_tstamp_precision: fn(*mut FILE, c_uint, *mut c_char) -> *mut P;
+    pcap_next: fn(*mut P, *mut pcap_pkthdr) -> *const c_uchar;
+    pcap_next_ex: fn(*mut P, *mut *mut pcap_pkthdr, *mut *const c_uchar) -> c_int;
+    pcap_breakloop: fn(*mut P);
+    pcap_stats: fn(*mut P, *mut pcap_stat) -> c_int;
+    pcap_setfilter: fn(*mut P, *mut bpf_program) -> c_int;
+    pcap_setdirection: fn(*mut P, c_int) -> c_int;
+    pcap_getnonblock: fn(*mut P, *mut c_char) -> c_int;
+    pcap_setnonblock: fn(*mut P, c_int, *mut c_char) -> c_int;
+    pcap_inject: fn(*mut P, *const c_void, size_t) -> c_int;
+    pcap_sendpacket: fn(*mut P, *const c_uchar, c_int) -> c_int;
+    pcap_geterr: fn(*mut P) -> *mut c_char;
+    pcap_perror: fn(*mut P, *const c_char);
+    pcap_compile: fn(*mut P, *mut bpf_program, *const c_char, c_int, c_uint) -> c_int;
+    pcap_compile_nopcap: fn(c_int, c_int, *mut bpf_program, *const c_char, c_int, c_uint) -> c_int;
+    pcap_freecode: fn(*mut bpf_program);
+    pcap_offline_filter: fn(*const bpf_program, *const pcap_pkthdr, *const c_uchar) -> c_int;
+    pcap_datalink: fn(*mut P) -> c_int;
+    pcap_datalink_ext: fn(*mut P) -> c_int;
+    pcap_list_datalinks: fn(*mut P, *mut *mut c_int) -> c_int;
+    pcap_free_datalinks: fn(*mut c_int);
+    pcap_set_datalink: fn(*mut P, c_int) -> c_int;
+    pcap_datalink_name_to_val: fn(*const c_char) -> c_int;
+    pcap_datalink_val_to_name: fn(c_int) -> *const c_char;
+    pcap_datalink_val_to_description: fn(c_int) -> *const c_char;
+    pcap_datalink_val_to_description_or_dlt: fn(c_int) -> *const c_char;
+    pcap_snapshot: fn(*mut P) -> c_int;
+    pcap_is_swapped: fn(*mut P) -> c_int;
+    pcap_major_version: fn(*mut P) -> c_int;
+    pcap_minor_version: fn(*mut P) -> c_int;
+    pcap_bufsize: fn(*mut P) -> c_int;
+    pcap_file: fn(*mut P) -> *mut FILE;
+    pcap_fileno: fn(*mut P) -> c_int;
+    pcap_get_selectable_fd: fn(*mut P) -> c_int;
+    pcap_get_required_select_timeout: fn(*mut P) -> *const timeval;
+    pcap_lib_version: fn() -> *const c_char;
+    pcap_dump_open: fn(*mut P, *const c_char) -> *mut pcap_dumper_t;
+    pcap_dump_open_append: fn(*mut P, *const c_char) -> *mut pcap_dumper_t;
+    pcap_dump_fopen: fn(*mut P, *mut FILE) -> *mut pcap_dumper_t;
+    pcap_dump: fn(*mut c_uchar, *const pcap_pkthdr, *const c_uchar);
+    pcap_dump_file: fn(*mut pcap_dumper_t) -> *mut FILE;
+    pcap_dump_ftell: fn(*mut pcap_dumper_t) -> c_long;
+    pcap_dump_ftell64: fn(*mut pcap_dumper_t) -> i64;
+    pcap_dump_flush: fn(*mut pcap_dumper_t) -> c_int;
+    pcap_dump_close: fn(*mut pcap_dumper_t);
+    pcap_nametoaddr: fn(*const c_char) -> *mut *mut in_addr_t;
+    pcap_nametoaddrinfo: fn(*const c_char) -> *mut addrinfo;
+    pcap_nametonetaddr: fn(*const c_char) -> c_uint;
+    pcap_nametoport: fn(*const c_char, *mut c_int, *mut c_int) -> c_int;
+    pcap_nametoportrange: fn(*const c_char, *mut c_int, *mut c_int, *mut c_int) -> c_int;
+    pcap_nametoproto: fn(*const c_char) -> c_int;
+    pcap_nametoeproto: fn(*const c_char) -> c_int;
+    pcap_nametollc: fn(*const c_char) -> c_int;
+    pcap_next_etherent: fn(*mut FILE) -> *mut c_void;
+    bpf_filter: fn(*const bpf_insn, *const c_uchar, c_uint, c_uint) -> c_uint;
+    bpf_validate: fn(*const bpf_insn, c_int) -> c_int;
+    bpf_image: fn(*const bpf_insn, c_int) -> *mut c_char;
+    bpf_dump: fn(*const bpf_program, c_int);
+}
+
+// SAFETY: function pointers, a path and a handle of dlopen: all may be used from any thread.
+unsafe impl Send for System {}
+// SAFETY: as above; nothing of it changes after `resolve`.
+unsafe impl Sync for System {}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "System({})", self.path.display())
+    }
+}
+
+/// The system's library.
+///
+/// # Errors
+/// Where it was looked for, and why nothing there would do: a text for an error buffer.
+pub(crate) fn get() -> Result<&'static System, &'static str> {
+    static DOOR: OnceLock<Result<System, String>> = OnceLock::new();
+    match DOOR.get_or_init(find::open) {
+        Ok(system) => Ok(system),
+        Err(text) => Err(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::text_at;
+
+    #[test]
+    fn the_systems_library_opens_and_is_not_ours() {
+        let system = super::get().expect("Debian's libpcap0.8 is installed where tests run");
+        // SAFETY: it gives a static string.
+        let version = unsafe { text_at((system.pcap_lib_version)()) };
+        assert!(version.starts_with("libpcap version 1."), "{version}");
+        assert!(!version.contains("libpcap-netmap"), "{version}");
+    }
+}

@@ -1,0 +1,146 @@
+//! Towards the wire: `pcap_inject`, `pcap_sendpacket`.
+
+use crate::abi::*;
+use crate::guard;
+use crate::handle::{self, Handle, Live, Source};
+use libc::{c_int, c_uchar, c_void, size_t};
+use nm_core::{PortError, PortTx};
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The transmit side of an activated handle: any thread may send, one at a time does.
+pub(crate) struct Tx {
+    port: UnsafeCell<Box<dyn PortTx>>,
+    /// The thread that sends; 0: none.
+    owner: AtomicUsize,
+}
+
+/// The right to send; dropping it lets the next thread in.
+struct Turn<'a>(&'a Tx);
+
+impl Tx {
+    pub(crate) fn new(port: Box<dyn PortTx>) -> Tx {
+        Tx { port: UnsafeCell::new(port), owner: AtomicUsize::new(0) }
+    }
+
+    /// Waits until no other thread sends; `None` when this very thread does, which a signal handler interrupted.
+    #[inline(always)]
+    fn turn(&self) -> Option<Turn<'_>> {
+        // SAFETY: pthread_self has no conditions. It is the address of the thread's descriptor, never 0.
+        let me = unsafe { libc::pthread_self() } as usize;
+        // ORDER: Acquire with the Release in `drop`: the earlier sender's work on the port is behind us.
+        match self.owner.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => Some(Turn(self)),
+            Err(_) => self.turn_later(me),
+        }
+    }
+
+    #[cold]
+    fn turn_later(&self, me: usize) -> Option<Turn<'_>> {
+        let mut looks = 0u32;
+        loop {
+            // ORDER: as in `turn`.
+            match self.owner.compare_exchange_weak(0, me, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return Some(Turn(self)),
+                Err(owner) if owner == me => return None,
+                Err(_) if looks < 100 => std::hint::spin_loop(),
+                Err(_) => std::thread::yield_now(),
+            }
+            looks += 1;
+        }
+    }
+}
+
+impl Turn<'_> {
+    #[inline(always)]
+    fn port(&mut self) -> &mut dyn PortTx {
+        // SAFETY: this turn's owner is the only one who uses the port until it is dropped.
+        unsafe { &mut **self.0.port.get() }
+    }
+}
+
+impl Drop for Turn<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // ORDER: Release to the Acquire in `turn`.
+        self.0.owner.store(0, Ordering::Release);
+    }
+}
+
+#[inline(always)]
+fn send(live: &Live, frame: *const u8, size: usize) -> c_int {
+    let active = match live.active() {
+        Ok(active) => active,
+        Err(code) => return code,
+    };
+    if frame.is_null() {
+        return live.fail(PCAP_ERROR, format_args!("send: Bad address"));
+    }
+    // SAFETY: not NULL, and the caller of the exported function promises `size` readable bytes.
+    let frame = unsafe { std::slice::from_raw_parts(frame, size) };
+    // ORDER: Relaxed: a mode, set before or after this frame.
+    let nonblocking = active.nonblocking.load(Ordering::Relaxed);
+    let sent = match active.tx.turn() {
+        Some(mut turn) => turn.port().inject(frame, nonblocking),
+        None => return live.fail(PCAP_ERROR, format_args!("send: Resource temporarily unavailable")),
+    };
+    match sent {
+        Ok(()) => size as c_int,
+        Err(error) => not_sent(live, &error),
+    }
+}
+
+/// Words as the system's `send` has them where it has the same case.
+#[cold]
+fn not_sent(live: &Live, error: &PortError) -> c_int {
+    match error {
+        PortError::TooShort { .. } => live.fail(PCAP_ERROR, format_args!("send: Invalid argument")),
+        PortError::TooLong { .. } => live.fail(PCAP_ERROR, format_args!("send: Message too long")),
+        PortError::NoRoom => live.fail(PCAP_ERROR, format_args!("send: No buffer space available")),
+        // What libpcap gives for any frame that could not be sent.
+        other => live.fail(PCAP_ERROR, format_args!("send: {other}")),
+    }
+}
+
+/// Sends one frame; when it returns, every receiver with room has it. Returns `size`, or a `PCAP_ERROR_*`.
+///
+/// # Safety
+/// `p` is NULL or an open handle; `frame` is NULL or has `size` readable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcap_inject(p: *mut Handle, frame: *const c_void, size: size_t) -> c_int {
+    // SAFETY: by the caller's promise.
+    match unsafe { handle::source(p) } {
+        None => PCAP_ERROR,
+        // SAFETY: passed on.
+        Some(Source::System(s)) => unsafe { (s.library.pcap_inject)(s.p, frame, size) },
+        Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || {
+            if size == 0 {
+                live.fail(PCAP_ERROR, format_args!("The number of bytes to be injected must not be zero"))
+            } else if size > c_int::MAX as size_t {
+                live.fail(PCAP_ERROR, format_args!("More than {} bytes cannot be injected", c_int::MAX))
+            } else {
+                send(live, frame.cast(), size)
+            }
+        }),
+    }
+}
+
+/// As [`pcap_inject`], but returns 0 or `PCAP_ERROR`.
+///
+/// # Safety
+/// As [`pcap_inject`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcap_sendpacket(p: *mut Handle, frame: *const c_uchar, size: c_int) -> c_int {
+    // SAFETY: by the caller's promise.
+    match unsafe { handle::source(p) } {
+        None => PCAP_ERROR,
+        // SAFETY: passed on.
+        Some(Source::System(s)) => unsafe { (s.library.pcap_sendpacket)(s.p, frame, size) },
+        Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || {
+            if size <= 0 {
+                return live.fail(PCAP_ERROR, format_args!("The number of bytes to be sent must be positive"));
+            }
+            if send(live, frame, size as usize) == size { 0 } else { PCAP_ERROR }
+        }),
+    }
+}
