@@ -1,0 +1,48 @@
+//! The record of a run: what ran where, how, and what came out.
+
+use crate::machine;
+use crate::options::Options;
+use crate::rows::Finding;
+use crate::table::{Line, markdown};
+use crate::vale_bench::table;
+use std::fmt::Write;
+
+/// The text of `vale-<date>.md`.
+pub fn write(options: &Options, load: &str, findings: &[Finding]) -> String {
+    let lines: Vec<&Line> = findings.iter().flat_map(|f| &f.lines).collect();
+    let mut text = String::new();
+    let _ = write!(
+        text,
+        "# VALE and its peers, {}\n\n\
+         Machine: {}. Load average before: {load}.\n\
+         Command: `cargo run --release -p bench -- vale --rounds {} --ms {}`.\n\n\
+         Middle of {} rounds (least..most). The contestants of a row take turns in one run, a ratio is of figures of \
+         the same turn, and the middle of those ratios is held against the target. A rate is of frames that reached \
+         the receiver, per second of sending. Sender and receiver of a pair sit on CPU 0 and CPU 1.\n\n\
+         {}\n## All figures\n",
+        machine::today(),
+        machine::describe(),
+        options.rounds,
+        options.ms,
+        options.rounds,
+        table(&lines)
+    );
+    for comparison in findings.iter().flat_map(|f| &f.comparisons) {
+        let rows: Vec<Vec<String>> = comparison.details().into_iter().map(|row| row.to_vec()).collect();
+        let _ = write!(text, "\n{}:\n\n{}", comparison.what, markdown(&["who", "figure", "lost", "rounds"], &rows));
+    }
+    text.push_str(NOTES);
+    text
+}
+
+const NOTES: &str = "
+## Who is who
+
+- *bare copy*: 1,024 descriptors and buffers in shared memory, batches of 256, published once, nothing else; the sender
+  copies from 1,024 buffers of its own, as a transmit ring has them. *of one frame*: the same from a single buffer that
+  stays in the cache, which is what no program that has frames to send can do.
+- *DPDK memif*: two `dpdk-testpmd`, txonly to rxonly, the driver's defaults; its rate is testpmd's own figure, and
+  rxonly does not look at the frames.
+- *DPDK ring with a copy*: `bench/peers/ring_copy.c`, an rte_ring of 1,024 between two processes, batches of 256.
+- *libpcap over veth*: the same program as ours, with the system's library and a veth pair in a network namespace.
+";

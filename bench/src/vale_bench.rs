@@ -1,0 +1,133 @@
+//! `bench vale`: all rows, printed, and written down.
+
+use crate::contest::INTERRUPTED;
+use crate::options::Options;
+use crate::priority::First;
+use crate::rows::{Bench, Finding};
+use crate::table::{Line, Verdict, markdown};
+use crate::{machine, picture, record};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+/// A folder of this run's own, in memory; it goes when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn make() -> Result<Folder, String> {
+        let base = if Path::new("/dev/shm").is_dir() { PathBuf::from("/dev/shm") } else { std::env::temp_dir() };
+        let path = base.join(format!("pcap-netmap-bench-{}", std::process::id()));
+        fs::create_dir(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        fs::create_dir(path.join("vale")).map_err(|e| format!("{}: {e}", path.display()))?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(e) = fs::remove_dir_all(&self.0) {
+            eprintln!("bench: {} stays: {e}", self.0.display());
+        }
+    }
+}
+
+extern "C" fn interrupted(_: libc::c_int) {
+    // ORDER: Relaxed, a flag that guards nothing.
+    INTERRUPTED.store(true, Ordering::Relaxed);
+}
+
+fn catch_signals() -> Result<(), String> {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: the handler stores to an atomic, which is async-signal-safe.
+        if unsafe { libc::signal(signal, interrupted as *const () as libc::sighandler_t) } == libc::SIG_ERR {
+            return Err(format!("catching signals: {}", io::Error::last_os_error()));
+        }
+    }
+    Ok(())
+}
+
+/// Runs the rows that `options` asks for.
+///
+/// # Errors
+/// When nothing could be run, or the record can't be written. A target that is not met is no error.
+pub fn run(options: &Options) -> Result<(), String> {
+    type Row = (&'static str, fn(&Bench) -> Finding);
+    let rows: [Row; 10] = [
+        ("raw60", |b| b.raw(60)),
+        ("raw1514", |b| b.raw(1514)),
+        ("inject60", |b| b.inject(60)),
+        ("inject1514", |b| b.inject(1514)),
+        ("ping-spin", |b| b.ping_spin()),
+        ("ping-sleep", |b| b.ping_sleep()),
+        ("fan", |b| b.fan()),
+        ("idle", |b| b.idle()),
+        ("ports200", |b| b.ports200()),
+        ("memory", |b| b.memory()),
+    ];
+    if let Some(unknown) = options.rows.iter().find(|r| !rows.iter().any(|(name, _)| name == r)) {
+        return Err(format!("{unknown}: no such row\n{}", crate::options::USAGE));
+    }
+    catch_signals()?;
+    let _first = First::take();
+    let folder = Folder::make()?;
+    let bench = Bench::new(options, &folder.0);
+    println!("{} ({} rounds of {} ms)", machine::describe(), options.rounds, options.ms);
+    let load = machine::load();
+    println!("load average before: {load}");
+    let mut findings = Vec::new();
+    for (name, row) in rows {
+        // ORDER: Relaxed, a flag that guards nothing.
+        if !options.wants(name) || INTERRUPTED.load(Ordering::Relaxed) {
+            continue;
+        }
+        println!("\n{name}");
+        let finding = row(&bench);
+        for comparison in &finding.comparisons {
+            println!("  {}", comparison.what);
+            for [who, figure, lost, _] in comparison.details() {
+                println!("    {who:<24} {figure:<36} lost: {lost}");
+            }
+        }
+        for line in &finding.lines {
+            println!("  {}: {} {} — {}", line.what, line.ours, line.peer, line.verdict);
+        }
+        findings.push(finding);
+    }
+    // ORDER: as above.
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        return Err("interrupted".to_string());
+    }
+    let lines: Vec<&Line> = findings.iter().flat_map(|f| &f.lines).collect();
+    println!("\n{}", table(&lines));
+    let count = |v: fn(&Verdict) -> bool| lines.iter().filter(|l| v(&l.verdict)).count();
+    println!(
+        "{} met, {} not met, {} skipped",
+        count(|v| *v == Verdict::Met),
+        count(|v| *v == Verdict::NotMet),
+        count(|v| matches!(v, Verdict::Skipped(_)))
+    );
+    if let Some(to) = &options.record {
+        let (text, svg) = (record::write(options, &load, &findings), picture::draw(&findings));
+        for (name, content) in [(format!("vale-{}.md", machine::today()), text), ("vale.svg".to_string(), svg)] {
+            let path = to.join(name);
+            fs::create_dir_all(to)
+                .and_then(|()| fs::write(&path, content))
+                .map_err(|e| format!("{}: {e}", path.display()))?;
+            println!("written: {}", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// The table of targets.
+pub fn table(lines: &[&Line]) -> String {
+    let rows: Vec<Vec<String>> = lines
+        .iter()
+        .map(|l| {
+            let Line { what, ours, peer, ratio, target, verdict } = l;
+            vec![what.clone(), ours.clone(), peer.clone(), ratio.clone(), target.clone(), verdict.to_string()]
+        })
+        .collect();
+    markdown(&["what", "ours", "held against", "ratio", "target", ""], &rows)
+}
