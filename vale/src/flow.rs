@@ -20,6 +20,9 @@ const SPIN: Duration = Duration::from_micros(30);
 /// The longest sleep without a look.
 const NAP: Duration = Duration::from_millis(1);
 
+/// A receiver that moves all the time and never makes room is not one.
+const LONGEST: Duration = Duration::from_secs(1);
+
 /// What waiting came to.
 pub enum Room {
     /// There is room for the frame, or there was when we looked.
@@ -66,7 +69,7 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
         if space(head) >= if slow { need } else { want } {
             return Room::Maybe;
         }
-        if now.duration_since(progress) >= patience {
+        if now.duration_since(progress) >= patience || now.duration_since(started) >= LONGEST {
             if space(head) >= need {
                 return Room::Maybe;
             }

@@ -40,10 +40,14 @@ impl Default for Options {
     }
 }
 
+/// The most milliseconds of [`Flow::WaitMs`].
+pub const MAX_FLOW_MS: u32 = 1000;
+
 /// What a sender does when a receiver is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// Wait while the receiver makes progress, up to this many milliseconds without any (the default: 10).
+    /// Wait while the receiver makes progress, up to this many milliseconds (1 to [`MAX_FLOW_MS`]) without any (the
+    /// default: 10).
     WaitMs(u32),
     /// Drop at once, as netmap does.
     Drop,

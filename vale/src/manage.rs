@@ -45,7 +45,7 @@ fn view(switch: &Switch) -> Option<SwitchView> {
         persistent,
         flow: match header.flow_ms.load(Ordering::Relaxed) {
             0 => Flow::Drop,
-            ms => Flow::WaitMs(ms),
+            ms => Flow::WaitMs(ms.min(crate::MAX_FLOW_MS)),
         },
         learned: table::known(&switch.page.table, table::age_of(sys::realtime_ns())),
         ports,
@@ -142,7 +142,7 @@ pub fn set_flow(switch: &str, flow: Flow) -> Result<(), PortError> {
     let s = Switch::open(switch)?;
     let ms = match flow {
         Flow::Drop => 0,
-        Flow::WaitMs(ms) => ms.max(1),
+        Flow::WaitMs(ms) => ms.clamp(1, crate::MAX_FLOW_MS),
     };
     // ORDER: Relaxed; a setting.
     s.page.header.flow_ms.store(ms, Ordering::Relaxed);

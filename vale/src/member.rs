@@ -157,7 +157,7 @@ impl Member {
     /// Milliseconds that a sender waits for a receiver that makes no progress.
     pub fn flow_ms(&self) -> u32 {
         // ORDER: Relaxed; a setting.
-        self.switch.page.header.flow_ms.load(Ordering::Relaxed)
+        self.switch.page.header.flow_ms.load(Ordering::Relaxed).min(crate::MAX_FLOW_MS)
     }
 
     /// Commits the transmit ring's buffers and makes the ring.

@@ -247,8 +247,9 @@ impl Filling<'_> {
         let Filling { peer, held, tail, frames, bytes, .. } = self;
         let fill = &peer.page.fill;
         // ORDER: Relaxed; counters, under the lock.
-        fill.received.store(fill.received.load(Ordering::Relaxed) + u64::from(frames), Ordering::Relaxed);
-        fill.received_bytes.store(fill.received_bytes.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
+        let count = |c: &AtomicU64, n: u64| c.store(c.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+        count(&fill.received, u64::from(frames));
+        count(&fill.received_bytes, bytes);
         // ORDER: Relaxed; under the lock.
         let head = fill.head_seen.load(Ordering::Relaxed);
         // ORDER: Release pairs with the reader's Acquire: slots and bytes are visible before the tail.
@@ -256,9 +257,7 @@ impl Filling<'_> {
         drop(held);
         sender.fences.light();
         let filled = peer.ring.filled(tail, head).unwrap_or(u32::MAX);
-        if bell::ring_if_armed(&peer.page, filled) {
-            peer.write_fifo(sender.member);
-        }
+        bell::ring_if_armed(&peer.page, filled, || peer.write_fifo(sender.member));
     }
 }
 

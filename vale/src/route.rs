@@ -160,7 +160,7 @@ impl Routes {
             self.learn(member, source, now);
         }
         if destination & MULTICAST != 0 {
-            return Target::Flood;
+            return self.flood();
         }
         let k = self.known_destination;
         let port = if k.address == destination && same(&k) {
@@ -168,10 +168,20 @@ impl Routes {
         } else {
             match self.find(member, destination, now) {
                 Some(port) => port,
-                None => return Target::Flood,
+                None => return self.flood(),
             }
         };
         if usize::from(port) == member.index { Target::Nobody } else { Target::One(port) }
+    }
+
+    /// To all others; where there is one other, that is a frame for it.
+    #[inline(always)]
+    fn flood(&self) -> Target {
+        match self.ports[..] {
+            [] => Target::Nobody,
+            [port] => Target::One(port),
+            _ => Target::Flood,
+        }
     }
 
     #[cold]

@@ -1,7 +1,7 @@
 //! Towards the application: taking frames off the port's ring, and waiting for them.
 
+use crate::bell;
 use crate::member::Member;
-use nm_core::shm::port_page::ARMED_FD;
 use nm_core::sync::Ordering;
 use nm_core::{PortError, PortRx, RxRing, Woken, sys};
 use std::fs::File;
@@ -13,6 +13,11 @@ use std::time::{Duration, Instant};
 /// How long a reader looks at the ring before it sleeps: about what falling asleep and being woken costs.
 const SPIN: Duration = Duration::from_micros(50);
 
+/// A sleeper looks by itself after a second, two, four: whoever wrote garbage where it waits for the bell, it does not
+/// sleep for ever. An idle port is all but free: one look a minute.
+const FIRST_NAP: Duration = Duration::from_secs(1);
+const LONGEST_NAP: Duration = Duration::from_secs(64);
+
 /// The receive side of a port.
 pub struct Rx {
     member: Arc<Member>,
@@ -22,13 +27,14 @@ pub struct Rx {
     /// The tail as it was last read, whether it made sense or not.
     raw_tail: u32,
     fifo: Option<File>,
+    armings: u32,
     pace: Pace,
 }
 
 impl Rx {
     /// The receive side of a port that just joined.
     pub fn new(member: Arc<Member>, ring: RxRing) -> Rx {
-        Rx { member, ring, published: 0, raw_tail: 0, fifo: None, pace: Pace::default() }
+        Rx { member, ring, published: 0, raw_tail: 0, fifo: None, armings: 0, pace: Pace::default() }
     }
 
     #[inline]
@@ -105,20 +111,21 @@ impl Rx {
         }
     }
 
-    /// Sleeps until `slots` slots are filled, a wake, a signal or the end. True after a signal.
-    fn sleep(&mut self, slots: u32, end: Option<Instant>) -> bool {
+    /// Sleeps until `slots` slots are filled, a wake, a signal, the end, or for `longest`. True after a signal.
+    fn sleep(&mut self, slots: u32, end: Option<Instant>, longest: Duration) -> bool {
         let page = &self.member.page;
         // ORDER: Acquire pairs with the Release of who rings.
         let bell = page.sleep.bell.load(Ordering::Acquire);
         // ORDER: Relaxed; ordered before the last look by the heavy fence, partner: the senders' light one.
-        page.sleep.armed.store(slots, Ordering::Relaxed);
+        self.armings = self.armings.wrapping_add(1);
+        page.sleep.armed.store(bell::armed_word(slots, self.armings, false), Ordering::Relaxed);
         self.member.fences().heavy();
         // ORDER: Relaxed; `sync` reads it again with Acquire.
         let moved = page.fill.tail.load(Ordering::Relaxed) != self.raw_tail;
         let mut signal = false;
         if !moved && !self.member.woken.load(Ordering::Relaxed) {
-            let left = end.map(|e| e.saturating_duration_since(Instant::now()));
-            let slept = sys::futex_wait(&page.sleep.bell, bell, left);
+            let left = end.map_or(longest, |e| e.saturating_duration_since(Instant::now()).min(longest));
+            let slept = sys::futex_wait(&page.sleep.bell, bell, Some(left));
             signal = slept.is_err_and(|e| e.kind() == ErrorKind::Interrupted);
         }
         // ORDER: Relaxed; a sender that still sees it armed rings in vain.
@@ -145,6 +152,7 @@ impl PortRx for Rx {
         if ready >= slots {
             return Ok(Woken::Frames);
         }
+        let mut nap = FIRST_NAP;
         let started = Instant::now();
         let end = timeout.and_then(|t| started.checked_add(t));
         let is_over = |now: Instant| end.is_some_and(|e| now >= e);
@@ -159,8 +167,10 @@ impl PortRx for Rx {
                 self.spin(end.map_or(spin_end, |e| e.min(spin_end)));
             } else if is_over(now) {
                 return Ok(Woken::TimedOut);
-            } else if self.sleep(slots, end) {
+            } else if self.sleep(slots, end, nap) {
                 return Ok(Woken::Woken);
+            } else {
+                nap = (nap * 2).min(LONGEST_NAP);
             }
             ready = self.sync();
             if ready >= slots {
@@ -185,13 +195,16 @@ impl PortRx for Rx {
         let member = Arc::clone(&self.member);
         let armed = &member.page.sleep.armed;
         if self.sync() == 0 {
-            // ORDER: Relaxed; still armed: nobody rang, the FIFO is empty.
-            if armed.load(Ordering::Relaxed) == ARMED_FD | 1 {
+            let word = bell::armed_word(1, self.armings, true);
+            // ORDER: Relaxed; still armed: nobody rang, the FIFO is empty. (One that rang and has not disarmed yet, or
+            // died there, costs the program a look that finds nothing.)
+            if armed.load(Ordering::Relaxed) == word && !sys::fifo_is_readable(fd) {
                 return;
             }
             sys::drain_fifo(fd);
+            self.armings = self.armings.wrapping_add(1);
             // ORDER: Relaxed; ordered before the last look by the heavy fence, partner: the senders' light one.
-            armed.store(ARMED_FD | 1, Ordering::Relaxed);
+            armed.store(bell::armed_word(1, self.armings, true), Ordering::Relaxed);
             member.fences().heavy();
             if self.sync() == 0 {
                 return;

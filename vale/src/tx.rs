@@ -11,7 +11,7 @@ use crate::table::age_of;
 use nm_core::clock::Clock;
 use nm_core::ring::slots::{FrameRef, MAX_FRAME};
 use nm_core::shm::switch_page::PORTS;
-use nm_core::sync::{Fences, Ordering};
+use nm_core::sync::{AtomicU64, Fences, Ordering};
 use nm_core::{PortError, PortKind, PortTx, TxRing};
 use std::sync::Arc;
 
@@ -29,6 +29,7 @@ pub struct Tx {
     clock: Clock,
     ring: Option<TxRing>,
     batch: Vec<(u32, Target)>,
+    arrived: Vec<usize>,
 }
 
 /// Frames of a transmit ring, by where they begin.
@@ -48,7 +49,7 @@ impl Tx {
     /// The transmit side of a port that just joined.
     pub fn new(member: Arc<Member>) -> Tx {
         let (tag, fences) = (member.tag(), member.fences());
-        Tx { member, tag, fences, routes: Routes::new(), clock: Clock::new(), ring: None, batch: Vec::new() }
+        Tx { member, tag, fences, routes: Routes::new(), clock: Clock::new(), ring: None, batch: Vec::new(), arrived: Vec::new() }
     }
 
     fn refuse_if_read_only(&self) -> Result<(), PortError> {
@@ -69,8 +70,9 @@ impl Tx {
     fn count_sent(&self, frames: u64, bytes: u64) {
         let owner = &self.member.page.owner;
         // ORDER: Relaxed; counters with one writer.
-        owner.sent.store(owner.sent.load(Ordering::Relaxed) + frames, Ordering::Relaxed);
-        owner.sent_bytes.store(owner.sent_bytes.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
+        let count = |c: &AtomicU64, n: u64| c.store(c.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+        count(&owner.sent, frames);
+        count(&owner.sent_bytes, bytes);
     }
 }
 
@@ -91,18 +93,13 @@ impl PortTx for Tx {
         let target = self.routes.target(&self.member, destination, source, age_of(time_ns));
         self.count_sent(1, frame.len() as u64);
         let sender = Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking };
-        if let Target::One(port) = target
-            && self.routes.is_quiet()
-        {
-            let got = match self.routes.peer(&self.member, port) {
-                Some(peer) => peer.deliver(sender, &mut Single(frame), 0..1, time_ns, |_| {}),
-                None => 0,
-            };
-            return if got == 0 { Err(PortError::NoRoom) } else { Ok(()) };
-        }
-        let targets = [(0, target)];
-        let (wanted, got) = forward(&mut self.routes, sender, &mut Single(frame), &targets, time_ns);
-        if wanted > 0 && got == 0 { Err(PortError::NoRoom) } else { Ok(()) }
+        let (wanted, made) = match target {
+            Target::One(port) if self.routes.is_quiet() => {
+                (1, deliver_all(&mut self.routes, port, sender, &mut Single(frame), 1, time_ns))
+            }
+            _ => forward(&mut self.routes, sender, &mut Single(frame), &[(0, target)], &mut self.arrived, time_ns),
+        };
+        if wanted > 0 && made == 0 { Err(PortError::NoRoom) } else { Ok(()) }
     }
 
     fn ring(&mut self) -> Result<&mut TxRing, PortError> {
@@ -146,12 +143,10 @@ impl PortTx for Tx {
             let mut source = FromRing { ring: &mut ring, at: &self.batch };
             match only {
                 Some(Target::One(port)) if !mixed => {
-                    if let Some(peer) = self.routes.peer(&self.member, port) {
-                        peer.deliver(sender, &mut source, 0..self.batch.len(), time_ns, |_| {});
-                    }
+                    deliver_all(&mut self.routes, port, sender, &mut source, self.batch.len(), time_ns);
                 }
                 _ => {
-                    forward(&mut self.routes, sender, &mut source, &self.batch, time_ns);
+                    forward(&mut self.routes, sender, &mut source, &self.batch, &mut self.arrived, time_ns);
                 }
             }
             ring.consume(at);
@@ -166,53 +161,69 @@ impl PortTx for Tx {
     }
 }
 
+/// Gives all `n` frames of a batch to one port. Returns how many got in.
+#[inline(always)]
+fn deliver_all<B: Batch>(
+    routes: &mut Routes,
+    port: u8,
+    sender: Sender<'_>,
+    batch: &mut B,
+    n: usize,
+    time_ns: u64,
+) -> u32 {
+    match routes.peer(sender.member, port) {
+        Some(peer) => peer.deliver(sender, batch, 0..n, time_ns, |_| {}),
+        None => 0,
+    }
+}
+
 /// Gives the frames of a batch to all who shall have them: (deliveries wanted, deliveries made), those to listeners
-/// and monitors not counted.
+/// and monitors not counted. `arrived` is room for working in.
 fn forward<B: Batch>(
     routes: &mut Routes,
     sender: Sender<'_>,
     batch: &mut B,
     targets: &[(u32, Target)],
+    arrived: &mut Vec<usize>,
     time_ns: u64,
 ) -> (u32, u32) {
-    let mut asked = [false; PORTS];
+    let mut asked = [0u64; PORTS.div_ceil(64)];
     let mut flood = false;
     for (_, target) in targets {
         match target {
-            Target::One(port) => asked[usize::from(*port)] = true,
+            Target::One(port) => asked[usize::from(*port) / 64] |= 1 << (port % 64),
             Target::Flood => flood = true,
             Target::Nobody => {}
         }
     }
     let (mut wanted, mut made) = (0, 0);
-    let mut arrived = Vec::new();
-    let ports: Vec<u8> = routes.ports.iter().copied().filter(|p| flood || asked[usize::from(*p)]).collect();
-    for port in ports {
-        let picks = |k: &usize| matches!(targets[*k].1, Target::Flood) || targets[*k].1 == Target::One(port);
-        wanted += (0..targets.len()).filter(picks).count() as u32;
-        arrived.clear();
+    for i in 0..routes.ports.len() {
+        let port = routes.ports[i];
+        if !flood && asked[usize::from(port) / 64] & 1 << (port % 64) == 0 {
+            continue;
+        }
+        let is_for = |k: &usize| matches!(targets[*k].1, Target::Flood) || targets[*k].1 == Target::One(port);
         let watched = routes.monitors.iter().any(|(p, _)| *p == port);
+        arrived.clear();
         if let Some(peer) = routes.peer(sender.member, port) {
-            made += peer.deliver(sender, batch, (0..targets.len()).filter(picks), time_ns, |k| {
+            let picks = (0..targets.len()).filter(is_for).inspect(|_| wanted += 1);
+            made += peer.deliver(sender, batch, picks, time_ns, |k| {
                 if watched {
                     arrived.push(k);
                 }
             });
         }
-        if watched {
-            let monitors: Vec<u8> = routes.monitors.iter().filter(|(p, _)| *p == port).map(|(_, m)| *m).collect();
-            for monitor in monitors {
-                if let Some(peer) = routes.peer(sender.member, monitor) {
-                    peer.deliver(sender, batch, arrived.iter().copied(), time_ns, |_| {});
-                }
+        for m in 0..if watched { routes.monitors.len() } else { 0 } {
+            let (of, monitor) = routes.monitors[m];
+            if of == port
+                && let Some(peer) = routes.peer(sender.member, monitor)
+            {
+                peer.deliver(sender, batch, arrived.iter().copied(), time_ns, |_| {});
             }
         }
     }
     for i in 0..routes.listeners.len() {
-        let listener = routes.listeners[i];
-        if let Some(peer) = routes.peer(sender.member, listener) {
-            peer.deliver(sender, batch, 0..targets.len(), time_ns, |_| {});
-        }
+        deliver_all(routes, routes.listeners[i], sender, batch, targets.len(), time_ns);
     }
     (wanted, made)
 }
