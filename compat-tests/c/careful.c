@@ -57,6 +57,6 @@ int main(int argc, char **argv)
         read_frames(handle, atoi(argv[5]));
     else
         send_all(handle, (uint32_t)atoi(argv[5]));
-    pcap_close(handle);
+    close_handle(handle);
     return 0;
 }

@@ -53,13 +53,28 @@ struct options {
     int nanoseconds;
 };
 
+/* Handles that run_case closes when the case is done. */
+static pcap_t *still_open[32];
+
+static inline void close_handle(pcap_t *handle)
+{
+    for (size_t i = 0; i < sizeof still_open / sizeof *still_open; i++)
+        if (still_open[i] == handle)
+            still_open[i] = NULL;
+    pcap_close(handle);
+}
+
 /* A handle that is created and has its options, not activated. */
 static inline pcap_t *create_handle(const char *device, struct options options)
 {
     char error[PCAP_ERRBUF_SIZE];
+    size_t place = 0;
     pcap_t *handle = pcap_create(device, error);
     if (!handle)
         fail("%s: %s", device, error);
+    while (still_open[place])
+        place++;
+    still_open[place] = handle;
     if (options.snaplen)
         pcap_set_snaplen(handle, options.snaplen);
     if (options.timeout_ms)
@@ -177,6 +192,9 @@ static inline int run_case(int argc, char **argv, const struct test_case *cases)
     for (; cases->name; cases++)
         if (strcmp(cases->name, argv[1]) == 0) {
             cases->run();
+            for (size_t i = 0; i < sizeof still_open / sizeof *still_open; i++)
+                if (still_open[i])
+                    pcap_close(still_open[i]);
             return 0;
         }
     fail("no case %s", argv[1]);

@@ -1,4 +1,7 @@
-/* `open_port DEVICE…`: opens each and keeps it, printing what pcap_activate said; then waits for the end of its input. */
+/*
+ * `open_port DEVICE…`: opens each and keeps it, printing what pcap_activate said;
+ * then waits for the end of its input and closes them.
+ */
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +9,7 @@
 
 int main(int argc, char **argv)
 {
+    pcap_t **open = calloc((size_t)argc, sizeof *open);
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 1; i < argc; i++) {
         char error[PCAP_ERRBUF_SIZE] = "";
@@ -23,10 +27,16 @@ int main(int argc, char **argv)
             printf("%s: open_live %s: %s\n", argv[i], live ? "handle" : "NULL", live_error);
             if (live)
                 pcap_close(live);
+        } else {
+            open[i] = handle;
         }
     }
     printf("done\n");
     while (getchar() != EOF) {
     }
+    for (int i = 1; i < argc; i++)
+        if (open[i])
+            pcap_close(open[i]);
+    free(open);
     return 0;
 }

@@ -12,8 +12,8 @@ static void snaplen_of(int snaplen)
     send_frames(out, 1, 1, 1000);
     printf("loop %d", loop_seen(in, 1, &seen));
     printf(", faults %d\n", seen.faults);
-    pcap_close(in);
-    pcap_close(out);
+    close_handle(in);
+    close_handle(out);
 }
 
 static void snaplen_limits(void)
@@ -102,8 +102,8 @@ static void direction_of(pcap_direction_t direction, const char *text)
     pcap_setnonblock(in, 1, error);
     printf(", dispatch %d", dispatch_seen(in, -1, &seen));
     printf(", last %u, faults %d\n", seen.last, seen.faults);
-    pcap_close(in);
-    pcap_close(out);
+    close_handle(in);
+    close_handle(out);
 }
 
 static void direction(void)
@@ -142,8 +142,8 @@ static void time_stamps_of(int nanoseconds)
         finer += header.ts.tv_usec > 999999;
     }
     printf("finer than microseconds %s, outside of the sending call: %d\n", finer ? "yes" : "no", wrong);
-    pcap_close(in);
-    pcap_close(out);
+    close_handle(in);
+    close_handle(out);
 }
 
 static void time_stamps(void)
@@ -189,8 +189,8 @@ static void reopen(void)
         send_frames(out, (uint32_t)i, 2, 100);
         printf("loop %d", loop_seen(in, 2, &seen));
         printf(", last %u, faults %d\n", seen.last, seen.faults);
-        pcap_close(i % 2 ? in : out);
-        pcap_close(i % 2 ? out : in);
+        close_handle(i % 2 ? in : out);
+        close_handle(i % 2 ? out : in);
     }
 }
 
@@ -200,6 +200,7 @@ static void open_live(void)
     struct seen seen = {0};
     pcap_t *in = pcap_open_live(receiver_name, 2000, 1, 10, error);
     printf("open_live %s, text \"%s\"\n", in ? "handle" : "NULL", error);
+    still_open[0] = in;
     pcap_t *out = open_sender();
     send_frames(out, 4, 2, 100);
     read_until(in, &seen, 2);
@@ -225,9 +226,9 @@ static void device_list(void)
     printf("before: %d\n", listed(receiver_name));
     pcap_t *in = open_receiver(), *out = open_sender();
     printf("open: %d %d\n", listed(receiver_name), listed(sender_name));
-    pcap_close(in);
+    close_handle(in);
     printf("one closed: %d %d\n", listed(receiver_name), listed(sender_name));
-    pcap_close(out);
+    close_handle(out);
     printf("closed: %d %d\n", listed(receiver_name), listed(sender_name));
 }
 

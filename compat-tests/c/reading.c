@@ -162,7 +162,7 @@ static void break_from_thread(void)
         printf("next_ex %d", pcap_next_ex(in, &header, &bytes));
         printf(", %s\n", now_ms() - start < 5000 ? "in time" : "late");
         pthread_join(thread, NULL);
-        pcap_close(in);
+        close_handle(in);
     }
 }
 

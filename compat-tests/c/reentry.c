@@ -108,8 +108,8 @@ static void jump_out_of_loop(void)
     }
     printf("jumps %d, last %u, faults %d\n", jumps, seen.last, seen.faults);
     printf("inject %d\n", pcap_inject(in, (unsigned char[60]){255, 255, 255, 255, 255, 255}, 60));
-    pcap_close(in);
-    pcap_close(out);
+    close_handle(in);
+    close_handle(out);
     in = open_receiver();
     printf("opened again\n");
 }

@@ -35,10 +35,9 @@ static void before_activation(void)
     report(handle, "set_datalink", pcap_set_datalink(handle, DLT_EN10MB));
     printf("is_swapped: %d\n", pcap_is_swapped(handle));
     printf("bufsize: %d\n", pcap_bufsize(handle));
-    printf("getnonblock: %d", pcap_getnonblock(handle, error));
-    printf(", %s\n", error);
+    printf("getnonblock: %d\n", pcap_getnonblock(handle, error));
     printf("selectable_fd %d, fileno %d\n", pcap_get_selectable_fd(handle), pcap_fileno(handle));
-    pcap_close(handle);
+    close_handle(handle);
 }
 
 static void after_activation(void)

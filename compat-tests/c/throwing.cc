@@ -43,7 +43,7 @@ void run_throwing(bool dispatch)
             loop_seen(in, 1, &seen);
     }
     printf("caught %d, unwound %d, last %u, faults %d\n", caught, destroyed, seen.last, seen.faults);
-    pcap_close(in);
+    close_handle(in);
     in = open_handle(receiver_name, options);
     send_frames(out, 1000, 1, 100);
     printf("loop %d", loop_seen(in, 1, &seen));
