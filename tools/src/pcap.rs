@@ -1,59 +1,21 @@
 //! libpcap's calls as the tools use them: the only place here that speaks C.
 //!
-//! The functions are those of this project's `pcap` crate, linked in; they are declared by their names in
-//! `pcap/pcap.h`, as any C program sees them.
-//!
 //! Rules that the SAFETY comments cite:
 //! 1. A [`Handle`]'s pointer is what `pcap_create` or `pcap_open_offline…` gave, not NULL, closed once, by `Drop`.
 //! 2. A handle has one owner and its calls take `&mut self`: no two calls on it at once.
 //! 3. What the library points to (a frame, an error text) is used or copied before the handle's next call.
 
-use pcap as _;
-use std::ffi::{CStr, CString, c_char, c_int, c_uchar, c_void};
+use pcap::abi::{PCAP_D_IN, PCAP_ERRBUF_SIZE, PCAP_TSTAMP_PRECISION_NANO};
+use pcap::{
+    pcap_activate, pcap_close, pcap_create, pcap_datalink, pcap_datalink_val_to_name, pcap_get_selectable_fd,
+    pcap_geterr, pcap_inject, pcap_next_ex, pcap_open_offline_with_tstamp_precision, pcap_set_immediate_mode,
+    pcap_set_promisc, pcap_set_snaplen, pcap_set_timeout, pcap_setdirection, pcap_setnonblock, pcap_statustostr,
+    pcap_t,
+};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
-
-/// `pcap_t`
-#[repr(C)]
-struct PcapT {
-    _opaque: [u8; 0],
-}
-
-/// `struct pcap_pkthdr`
-#[repr(C)]
-struct PktHdr {
-    seconds: libc::time_t,
-    /// Microseconds, or nanoseconds where those were asked for.
-    fraction: libc::suseconds_t,
-    caplen: u32,
-    len: u32,
-}
-
-const PCAP_ERRBUF_SIZE: usize = 256;
-const PCAP_D_IN: c_int = 1;
-const PCAP_TSTAMP_PRECISION_NANO: u32 = 1;
-
-// SAFETY: the declarations follow pcap/pcap.h.
-unsafe extern "C" {
-    fn pcap_create(source: *const c_char, errbuf: *mut c_char) -> *mut PcapT;
-    fn pcap_activate(p: *mut PcapT) -> c_int;
-    fn pcap_set_snaplen(p: *mut PcapT, snaplen: c_int) -> c_int;
-    fn pcap_set_timeout(p: *mut PcapT, ms: c_int) -> c_int;
-    fn pcap_set_immediate_mode(p: *mut PcapT, on: c_int) -> c_int;
-    fn pcap_set_promisc(p: *mut PcapT, on: c_int) -> c_int;
-    fn pcap_setnonblock(p: *mut PcapT, on: c_int, errbuf: *mut c_char) -> c_int;
-    fn pcap_setdirection(p: *mut PcapT, direction: c_int) -> c_int;
-    fn pcap_get_selectable_fd(p: *mut PcapT) -> c_int;
-    fn pcap_open_offline_with_tstamp_precision(name: *const c_char, precision: u32, errbuf: *mut c_char) -> *mut PcapT;
-    fn pcap_next_ex(p: *mut PcapT, header: *mut *mut PktHdr, data: *mut *const c_uchar) -> c_int;
-    fn pcap_inject(p: *mut PcapT, data: *const c_void, len: usize) -> c_int;
-    fn pcap_datalink(p: *mut PcapT) -> c_int;
-    fn pcap_datalink_val_to_name(link: c_int) -> *const c_char;
-    fn pcap_geterr(p: *mut PcapT) -> *mut c_char;
-    fn pcap_statustostr(status: c_int) -> *const c_char;
-    fn pcap_close(p: *mut PcapT);
-}
 
 /// What libpcap said, with what it was about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +74,7 @@ pub enum Read<'a> {
 
 /// An open `pcap_t`.
 pub struct Handle {
-    pcap: NonNull<PcapT>,
+    pcap: NonNull<pcap_t>,
     name: String,
     /// Nanoseconds in a unit of the time stamps' fraction.
     fraction_ns: i64,
@@ -169,7 +131,11 @@ impl Handle {
         let name = c_name(path)?;
         // SAFETY: a NUL-terminated name and PCAP_ERRBUF_SIZE bytes for the text.
         let pcap = unsafe {
-            pcap_open_offline_with_tstamp_precision(name.as_ptr(), PCAP_TSTAMP_PRECISION_NANO, errors.as_mut_ptr())
+            pcap_open_offline_with_tstamp_precision(
+                name.as_ptr(),
+                PCAP_TSTAMP_PRECISION_NANO as u32,
+                errors.as_mut_ptr(),
+            )
         };
         let pcap = NonNull::new(pcap).ok_or_else(|| errors.error(path))?;
         Ok(Handle { pcap, name: path.to_string(), fraction_ns: 1 })
@@ -189,8 +155,8 @@ impl Handle {
                 // frame borrows self mutably.
                 let (header, bytes) =
                     unsafe { (&*header, std::slice::from_raw_parts(data, (*header).caplen as usize)) };
-                let time_ns = header.seconds.saturating_mul(1_000_000_000);
-                let time_ns = time_ns.saturating_add(header.fraction.saturating_mul(self.fraction_ns));
+                let time_ns = header.ts.tv_sec.saturating_mul(1_000_000_000);
+                let time_ns = time_ns.saturating_add(header.ts.tv_usec.saturating_mul(self.fraction_ns));
                 Ok(Read::Frame(Frame { bytes, wire_len: header.len, time_ns }))
             }
             0 => Ok(Read::Nothing),

@@ -2,10 +2,11 @@
 
 use lexopt::prelude::*;
 use nix::unistd::Group;
+use nm_core::name::ValeName;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
-use tools::cli::{self, Error, text, value};
+use tools::cli::{self, Error, value};
 use tools::stop::Stop;
 use tools::switch_view::{self, Numbers, Reading, flow, parse_flow};
 use tools::terminal::Screen;
@@ -171,7 +172,7 @@ fn parse_command(words: &[&str]) -> Result<Command, Error> {
 fn switch_name(name: &str) -> Result<String, String> {
     match name.split_once(':') {
         Some((switch, _)) => Err(format!("is a port; it is made when a program opens it. The switch is {switch}")),
-        None => text(name),
+        None => ValeName::check_switch(name).map(|()| name.to_string()).map_err(|e| e.why),
     }
 }
 
