@@ -248,21 +248,27 @@ impl<'a> Bench<'a> {
     /// What a port takes: by its own account, and in blocks of its files.
     pub fn memory(&self) -> Finding {
         let measured = (|| {
-            let hold = |switch: &str| self.role("raw-hold").with("switch", switch).with("count", 1).start();
-            let _first = hold("valemem")?;
-            let vale = self.folder.join("vale");
+            // A folder of switches that nobody else touches.
+            let vale = self.folder.join("vale-memory");
+            fs::create_dir(&vale).map_err(|e| format!("{}: {e}", vale.display()))?;
+            let hold = |switch: &str, count: u64| {
+                Role::new("raw-hold")
+                    .env("VALE_DIR", vale.display())
+                    .with("switch", switch)
+                    .with("count", count)
+                    .start()
+            };
+            let mut one_port = hold("vale1", 1)?;
             let one = blocks(&vale)?;
-            let switch2 = self.role("raw-hold").with("switch", "valemem2").with("count", 2).start()?;
-            let two_more = blocks(&vale)? - one;
-            drop(switch2);
-            let mut port = hold("valemem3")?;
-            let third = blocks(&vale)?;
-            port.go(0, 0)?;
-            let said = port.done()?;
-            Ok::<_, String>((one, two_more - one, blocks(&vale)? - third, said))
+            let two_ports = hold("vale2", 2)?;
+            let port = (blocks(&vale)? - one).saturating_sub(one);
+            drop(two_ports);
+            one_port.go(0, 0)?;
+            let said = one_port.done()?;
+            Ok::<_, String>((one - port, port, blocks(&vale)?.saturating_sub(one), said))
         })();
         let line = match measured {
-            Ok((switch_and_port, port, tx, said)) => {
+            Ok((switch, port, tx, said)) => {
                 let figure = |key: &str| said.get(key).copied().unwrap_or(0);
                 let kib = |bytes: u64| format!("{} KiB", bytes / 1024);
                 Line {
@@ -271,7 +277,7 @@ impl<'a> Bench<'a> {
                         "{} in files; {} more when it has a transmit ring; {} for an empty switch",
                         kib(port),
                         kib(tx),
-                        kib(switch_and_port - port)
+                        kib(switch)
                     ),
                     peer: format!(
                         "by its own account {}, {} with a transmit ring: {} + {} slots, buffers of {} bytes",

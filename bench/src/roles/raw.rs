@@ -7,7 +7,7 @@ use nm_core::name::PortName;
 use nm_core::{Port, PortError};
 use std::time::Duration;
 
-/// How many frames are queued before they are sent off.
+/// How many frames are queued before they are sent off, and at most read before they are given back.
 const BATCH: u32 = 256;
 
 fn open(name: &str, tx_slots: u32) -> Result<Port, String> {
@@ -42,7 +42,12 @@ pub fn send(args: &Args) -> Result<(), String> {
         }
         .map_err(text)?;
         frame::set_mark(&mut frame, frame::flood_mark(sender, round.number, END));
-        port.tx.inject(&frame, false).map_err(text)?;
+        while let Err(e) = port.tx.inject(&frame, false) {
+            match e {
+                PortError::NoRoom if clock::now_ns() < end + 1_000_000_000 => {}
+                e => return Err(text(e)),
+            }
+        }
         Ok(Report::default().with("sent", sent).with("start", start).with("end", end))
     })
 }
@@ -129,7 +134,8 @@ fn receive_round(port: &mut Port, round: &Round, mut check: OrderCheck, senders:
             }
         }
         let ring = port.rx.ring();
-        while let Some(f) = ring.next_frame() {
+        for _ in 0..BATCH {
+            let Some(f) = ring.next_frame() else { break };
             if f.len as usize >= MARK_AT + 8 {
                 // SAFETY: the frame's bytes are readable until the ring's release, and there are that many.
                 let mark = unsafe { f.data.add(MARK_AT).cast::<u64>().read_unaligned() };
