@@ -19,7 +19,7 @@ use crate::filter::Program;
 use crate::guard;
 use crate::handle::{self, Active, BREAK, CLOSED, Handle, Live, Source};
 use libc::{c_int, c_uchar, timeval};
-use nm_core::{PortRx, RxFrame, Woken};
+use nm_core::{PortError, PortRx, RxFrame, RxRing, Woken};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -225,6 +225,7 @@ fn refill(live: &Live, active: &Active, round: &mut Round, delivered: bool) -> R
             return Err(PCAP_ERROR_BREAK);
         }
         if rx.next < rx.end {
+            round.budget.get_or_insert_with(|| rx.port.ring().ready());
             return Ok(Refill::Frames);
         }
         if round.budget == Some(0) {
@@ -235,35 +236,21 @@ fn refill(live: &Live, active: &Active, round: &mut Round, delivered: bool) -> R
         }
         let ring = rx.port.ring();
         if ring.ready() == 0 || ring.held() >= rx.hold {
-            if !round.nested {
+            if !round.nested || give_back_when_full(ring, &mut rx.outer) {
+                round.nested = false;
                 ring.release();
             }
-            let mut ready = rx.port.rxsync().map_err(|e| live.fail_port(&e))?;
-            if round.budget.is_none() && !nonblocking {
-                if ready == 0 {
-                    if round.nested && give_back_when_full(rx) {
-                        round.nested = false;
-                        continue;
-                    }
-                    let Some(timeout) = remaining(active, round) else { return Ok(Refill::Over) };
-                    match rx.port.wait(1, timeout).map_err(|e| live.fail_port(&e))? {
-                        Woken::Frames => ready = rx.port.ring().ready(),
-                        // Who is woken looks for a break, who is timed out finds no time remaining.
-                        Woken::TimedOut | Woken::Woken => continue,
-                    }
-                }
-                if !active.immediate && ready < rx.batch_slots {
-                    rx.port.wait(rx.batch_slots, Some(batch_time(active))).map_err(|e| live.fail_port(&e))?;
-                    continue;
-                }
-            } else if ready == 0 {
-                if round.nested && give_back_when_full(rx) {
-                    round.nested = false;
-                } else if round.budget.is_none() {
+            if ring.ready() == 0 && round.budget.is_none() && !nonblocking {
+                if !wait(rx, active, round).map_err(|e| live.fail_port(&e))? {
                     return Ok(Refill::Over);
-                } else {
-                    round.budget = Some(0);
                 }
+                continue;
+            }
+            if rx.port.rxsync().map_err(|e| live.fail_port(&e))? == 0 {
+                if round.budget.is_none() {
+                    return Ok(Refill::Over);
+                }
+                round.budget = Some(0);
                 continue;
             }
         }
@@ -274,33 +261,45 @@ fn refill(live: &Live, active: &Active, round: &mut Round, delivered: bool) -> R
 /// Takes frames from the ring into the empty window, within the round's budget.
 fn pull(rx: &mut Rx, round: &mut Round, window: usize) {
     let ring = rx.port.ring();
-    let ready = ring.ready();
-    let budget = round.budget.unwrap_or(ready).min(ready);
+    let mut ready = ring.ready();
+    let left = ready - round.budget.unwrap_or(ready).min(ready);
     (rx.next, rx.end) = (0, 0);
-    while rx.end < window && ready - ring.ready().min(ready) < budget {
+    while rx.end < window && ready > left {
         let Some(frame) = ring.next_frame() else { break };
         rx.window[rx.end] = frame;
         rx.end += 1;
+        let slots = ready - ring.ready();
+        ready -= slots;
+        if slots > 1 {
+            // A chain that was copied together is valid only until the next frame is taken.
+            break;
+        }
     }
-    let left = budget.saturating_sub(ready - ring.ready().min(ready));
-    if rx.end == 0 {
-        // A chain that finds no place beside those held, or slots that made no sense: look anew.
-        ring.release();
-        rx.outer = None;
-        round.nested = false;
-    }
-    round.budget = Some(if rx.end == 0 { 0 } else { left });
+    round.budget = Some(ring.ready().saturating_sub(left));
 }
 
-/// When the nested read's ring is held to the last slot, gives all back. True when it did.
-fn give_back_when_full(rx: &mut Rx) -> bool {
-    let ring = rx.port.ring();
-    if ring.held() + 1 < ring.num_slots() {
-        return false;
+/// Waits for frames, then for a batch of them. False when the time is over and there is none.
+fn wait(rx: &mut Rx, active: &Active, round: &mut Round) -> Result<bool, PortError> {
+    let Some(timeout) = remaining(active, round) else { return Ok(false) };
+    match rx.port.wait(1, timeout)? {
+        // Who was woken looks whether it was for a break, and whose time is over finds none remaining.
+        Woken::TimedOut | Woken::Woken => return Ok(true),
+        Woken::Frames => {}
     }
-    ring.release();
-    rx.outer = None;
-    true
+    if !active.immediate && rx.port.ring().ready() < rx.batch_slots {
+        rx.port.wait(rx.batch_slots, Some(batch_time(active)))?;
+    }
+    Ok(true)
+}
+
+/// Whether a nested read has no way on but to give back what the callbacks around it look at: the ring is held to
+/// the last slot.
+fn give_back_when_full(ring: &RxRing, outer: &mut Option<Mark>) -> bool {
+    let full = ring.ready() == 0 && ring.held() + 1 >= ring.num_slots();
+    if full {
+        *outer = None;
+    }
+    full
 }
 
 /// How long this call may still sleep: `Some(None)` for ever, `None` not at all.
