@@ -12,10 +12,10 @@ pub const ENDS: [&str; 2] = ["va", "vb"];
 const PAIR: &str = "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6; ip link set lo up && \
      ip link add va type veth peer name vb && ip link set va up && ip link set vb up && exec \"$@\"";
 
-// Cards that do nothing. The kernel takes `vale0:a` for an alias of card `vale0`, so that programs which ask the kernel
-// about the interface that they capture on get an answer.
-const CARDS: &str =
-    "for card in $0; do ip link add \"$card\" type dummy && ip link set \"$card\" up || exit 1; done; exec \"$@\"";
+// Cards whose other end nobody uses. The kernel takes `vale0:a` for an alias of card `vale0`, so that programs which ask
+// the kernel about the interface that they capture on get an answer.
+const CARDS: &str = "for card in $0; do \
+     ip link add \"$card\" type veth peer name \"$card-end\" && ip link set \"$card\" up || exit 1; done; exec \"$@\"";
 
 fn flags() -> &'static [&'static str] {
     if crate::user::is_root() { &["-n"] } else { &["-r", "-n"] }

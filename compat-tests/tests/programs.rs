@@ -67,8 +67,10 @@ fn tcpdump_reads_what_bittwist_sends() {
 #[test]
 fn tcpdump_filters_and_prints() {
     let (sandbox, sent) = (Sandbox::new(), frames::datagrams(20));
-    let mut reader =
-        sandbox.ours("tcpdump").args(["-i", "vale0:b", "-n", "-l", "-c", "10", "udp and src port < 10010"]).start();
+    let mut reader = sandbox
+        .ours("tcpdump")
+        .args(["-i", "vale0:b", "-n", "-l", "-c", "10", "udp and src portrange 10000-10009"])
+        .start();
     reader.wait_for("listening on", LIMIT);
     play(&sandbox, &sent);
     let run = reader.finish_within(LIMIT).expect_success();
@@ -255,7 +257,14 @@ fn tcpflow_reads() {
     reader.signal(libc::SIGINT);
     reader.finish_within(LIMIT).expect_success();
     for port in ports {
-        let flow = |name: String| std::fs::read(folder.join(&name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let flow = |name: String| {
+            std::fs::read(folder.join(&name)).unwrap_or_else(|e| {
+                panic!(
+                    "{name}: {e}: {:?}",
+                    std::fs::read_dir(&folder).map(|d| d.flatten().map(|e| e.file_name()).collect::<Vec<_>>())
+                )
+            })
+        };
         assert_eq!(flow(format!("010.000.000.001.{port}-010.000.000.002.00080")), asked);
         assert_eq!(flow(format!("010.000.000.002.00080-010.000.000.001.{port}")), answered(port));
     }
@@ -269,9 +278,10 @@ fn softflowd_reads() {
     collector.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
     let address = collector.local_addr().expect("its address").to_string();
     let control = sandbox.file("softflowd.ctl");
+    // It takes what stands before the first colon for the number of the interface.
     let reader = sandbox
         .ours("softflowd")
-        .args(["-d", "-v", "5", "-i", "vale0:b", "-n", &address, "-p"])
+        .args(["-d", "-v", "5", "-i", "0:vale0:b", "-n", &address, "-p"])
         .arg(sandbox.file("softflowd.pid"))
         .arg("-c")
         .arg(&control)

@@ -35,7 +35,7 @@ same! { properties, "properties.c":
     open_live,
 }
 
-same! { refusals, "refusals.c": before_activation, after_activation, wrong_values, long_sends }
+same! { refusals, "refusals.c": before_activation, after_activation, wrong_values, long_sends, send_texts }
 
 same! { reentry, "reentry.c": inject_in_handler, stats_in_handler, jump_out_of_loop, two_threads }
 

@@ -44,19 +44,18 @@ pub struct Sender<'a> {
     pub nonblocking: bool,
 }
 
-/// The frames of a batch, by number.
-pub trait Batch {
-    /// Frame `k`; `None` when it made no sense.
-    fn frame(&mut self, k: usize) -> Option<FrameRef<'_>>;
+/// Frames for one port, one after the other.
+pub trait Source {
+    /// The next frame, with its number in the batch.
+    fn next(&mut self) -> Option<(usize, FrameRef<'_>)>;
 }
 
-/// A batch of one.
-pub struct Single<'a>(pub FrameRef<'a>);
+/// One frame.
+pub struct Once<'a>(pub Option<FrameRef<'a>>);
 
-impl Batch for Single<'_> {
-    #[inline(always)]
-    fn frame(&mut self, _k: usize) -> Option<FrameRef<'_>> {
-        Some(self.0)
+impl Source for Once<'_> {
+    fn next(&mut self) -> Option<(usize, FrameRef<'_>)> {
+        self.0.take().map(|f| (0, f))
     }
 }
 
@@ -79,21 +78,26 @@ impl Peer {
         Some(Peer { page: View::new(&mapping)?, ring, generation, index, fifo: OnceLock::new() })
     }
 
-    /// Puts the frames `picks` of a batch into the port's ring: one lock, one publication, one bell, unless the ring
-    /// fills up on the way. `delivered` hears of each frame that got in. Returns how many did.
+    /// Whether the reader looks at its ring all the time, and gives frames without a time its own.
+    #[inline(always)]
+    pub fn is_watched(&self) -> bool {
+        // ORDER: Relaxed; what a stale value costs is said at `vale::rx`.
+        self.page.sleep.watching.load(Ordering::Relaxed) != 0
+    }
+
+    /// Puts frames into the port's ring: one lock, one publication, one bell, unless the ring fills up on the way.
+    /// `delivered` hears of each frame that got in. Returns how many did.
     #[inline]
-    pub fn deliver<B: Batch>(
+    pub fn deliver<S: Source>(
         &self,
         sender: Sender<'_>,
-        batch: &mut B,
-        picks: impl Iterator<Item = usize>,
+        frames: &mut S,
         time_ns: u64,
         mut delivered: impl FnMut(usize),
     ) -> u32 {
         let mut entered: Option<Filling<'_>> = None;
         let mut count = 0;
-        for k in picks {
-            let Some(frame) = batch.frame(k) else { continue };
+        while let Some((k, frame)) = frames.next() {
             let need = PeerRing::slots_for(frame.len());
             let f = match &mut entered {
                 Some(f) => f,
@@ -123,6 +127,20 @@ impl Peer {
             f.publish(sender);
         }
         count
+    }
+
+    /// As [`Peer::deliver`] for one frame. True when it got in.
+    #[inline(always)]
+    pub fn deliver_one(&self, sender: Sender<'_>, frame: FrameRef<'_>, time_ns: u64) -> bool {
+        let need = PeerRing::slots_for(frame.len());
+        if let Some(mut f) = self.begin(sender)
+            && (f.space >= need || f.look_for_space(need))
+        {
+            let done = f.put(frame, need, time_ns);
+            f.publish(sender);
+            return done;
+        }
+        self.deliver(sender, &mut Once(Some(frame)), time_ns, |_| {}) == 1
     }
 
     #[inline(always)]

@@ -5,9 +5,9 @@
 use crate::member::Member;
 use crate::peer::Peer;
 use crate::registry::{entry_kind, entry_name};
-use crate::table::{self, Entry};
+use crate::table;
 use nm_core::PortKind;
-use nm_core::shm::switch_page::PORTS;
+use nm_core::shm::switch_page::{BUCKETS, PORTS, WAYS};
 use nm_core::sync::Ordering;
 
 const MULTICAST: u64 = 1 << 40;
@@ -36,22 +36,32 @@ pub struct Routes {
     /// (port, who sees what it receives).
     pub monitors: Vec<(u8, u8)>,
     owner_generation: Vec<u32>,
-    known_source: Known,
-    known_destination: Known,
+    known: Known,
 }
 
-/// The last address looked up: while its cell still holds the same word, the answer is the same.
-#[derive(Clone, Copy)]
+/// The last pair of addresses looked up. While the table's cells that decided it hold the same words, and the age is
+/// the same, the answer is the same.
 struct Known {
-    address: u64,
-    bucket: u16,
-    way: u8,
-    word: u64,
+    destination: u64,
+    source: u64,
+    age: u8,
+    /// Bucket, way and word of the source's entry, and of the destination's (the source's again when it needs none).
+    cells: [(u16, u8, u64); 2],
+    /// For a destination that nobody knew: the count of news at that time.
+    unknown_at: Option<u32>,
+    target: Target,
 }
 
 impl Known {
     /// No address has all these bits.
-    const NONE: Known = Known { address: u64::MAX, bucket: 0, way: 0, word: 0 };
+    const NOTHING: Known = Known {
+        destination: u64::MAX,
+        source: u64::MAX,
+        age: 0,
+        cells: [(0, 0, 0); 2],
+        unknown_at: None,
+        target: Target::Nobody,
+    };
 }
 
 impl Routes {
@@ -65,8 +75,7 @@ impl Routes {
             listeners: Vec::new(),
             monitors: Vec::new(),
             owner_generation: vec![0; PORTS],
-            known_source: Known::NONE,
-            known_destination: Known::NONE,
+            known: Known::NOTHING,
         }
     }
 
@@ -89,8 +98,7 @@ impl Routes {
         self.listeners.clear();
         self.monitors.clear();
         self.unreachable.fill(false);
-        self.known_source = Known::NONE;
-        self.known_destination = Known::NONE;
+        self.known = Known::NOTHING;
         let mut taken = [false; PORTS];
         let mut watched: Vec<(u8, String)> = Vec::new();
         let mut names: Vec<(String, u8)> = Vec::new();
@@ -153,25 +161,54 @@ impl Routes {
     #[inline(always)]
     pub fn target(&mut self, member: &Member, destination: u64, source: u64, now: u8) -> Target {
         let table = &member.switch.page.table;
-        let k = self.known_source;
-        // ORDER: Relaxed; an entry is one word.
-        let same = |k: &Known| table[usize::from(k.bucket)].ways[usize::from(k.way)].load(Ordering::Relaxed) == k.word;
-        if (k.address != source || !same(&k) || Entry(k.word).age() != now) && source & MULTICAST == 0 {
-            self.learn(member, source, now);
-        }
-        if destination & MULTICAST != 0 {
-            return self.flood();
-        }
-        let k = self.known_destination;
-        let port = if k.address == destination && same(&k) {
-            Entry(k.word).port()
-        } else {
-            match self.find(member, destination, now) {
-                Some(port) => port,
-                None => return self.flood(),
-            }
+        let k = &self.known;
+        let same = |(bucket, way, word): (u16, u8, u64)| {
+            // ORDER: Relaxed; an entry is one word.
+            table[usize::from(bucket) % BUCKETS].ways[usize::from(way) % WAYS].load(Ordering::Relaxed) == word
         };
-        if usize::from(port) == member.index { Target::Nobody } else { Target::One(port) }
+        let pair = k.destination == destination && k.source == source && k.age == now;
+        // ORDER: Relaxed; the news is a hint that an entry may have come.
+        let still_unknown = |n| n == member.switch.page.learned.news.load(Ordering::Relaxed);
+        if pair && same(k.cells[0]) && same(k.cells[1]) && k.unknown_at.is_none_or(still_unknown) {
+            return k.target;
+        }
+        self.look_up(member, destination, source, now)
+    }
+
+    #[cold]
+    fn look_up(&mut self, member: &Member, destination: u64, source: u64, now: u8) -> Target {
+        let table = &member.switch.page.table;
+        // A multicast source is nobody's address: any cell stands for it.
+        let own = if source & MULTICAST == 0 {
+            let (bucket, way, entry, news) = table::learn(table, source, member.index as u8, now);
+            if news {
+                // ORDER: Release pairs with the Acquire below: who sees the count finds the entry.
+                member.switch.page.learned.news.fetch_add(1, Ordering::Release);
+            }
+            (bucket, way, entry.0)
+        } else {
+            // ORDER: Relaxed; an entry is one word.
+            (0, 0, table[0].ways[0].load(Ordering::Relaxed))
+        };
+        // ORDER: Acquire, see above; read before the search, so that what comes during it is looked for again.
+        let news = member.switch.page.learned.news.load(Ordering::Acquire);
+        let found = if destination & MULTICAST == 0 { table::find(table, destination, now) } else { None };
+        // An address on a port that has gone is as good as unknown.
+        let found = found.filter(|(_, _, e)| self.is_here(member, e.port()));
+        let (cell, unknown_at, target) = match found {
+            Some((bucket, way, entry)) => {
+                let port = entry.port();
+                let target = if usize::from(port) == member.index { Target::Nobody } else { Target::One(port) };
+                ((bucket, way, entry.0), None, target)
+            }
+            None => (own, Some(news), self.flood()),
+        };
+        self.known = Known { destination, source, age: now, cells: [own, cell], unknown_at, target };
+        target
+    }
+
+    fn is_here(&self, member: &Member, port: u8) -> bool {
+        usize::from(port) == member.index || self.ports.contains(&port)
     }
 
     /// To all others; where there is one other, that is a frame for it.
@@ -182,22 +219,5 @@ impl Routes {
             [port] => Target::One(port),
             _ => Target::Flood,
         }
-    }
-
-    #[cold]
-    fn learn(&mut self, member: &Member, source: u64, now: u8) {
-        let (bucket, way, entry) = table::learn(&member.switch.page.table, source, member.index as u8, now);
-        self.known_source = Known { address: source, bucket, way, word: entry.0 };
-    }
-
-    #[cold]
-    fn find(&mut self, member: &Member, destination: u64, now: u8) -> Option<u8> {
-        let (bucket, way, entry) = table::find(&member.switch.page.table, destination, now)?;
-        // An address on a port that has gone is as good as unknown.
-        if usize::from(entry.port()) != member.index && !self.ports.contains(&entry.port()) {
-            return None;
-        }
-        self.known_destination = Known { address: destination, bucket, way, word: entry.0 };
-        Some(entry.port())
     }
 }

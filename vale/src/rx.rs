@@ -1,7 +1,14 @@
 //! Towards the application: taking frames off the port's ring, and waiting for them.
+//!
+//! Who gives a frame its time: the sender, as it sends, unless the reader says that it is *watching*. While a reader
+//! does nothing but look, it gives frames the time of the look that finds them, which is right to the microsecond or
+//! five between two looks, and saves the sender a third of what a frame costs it (12 of 38 ns here). A sender that has
+//! not yet seen the watch end sends a frame without a time within the nanoseconds after it: such a frame, found later,
+//! gets the time at which the watch ended.
 
 use crate::bell;
 use crate::member::Member;
+use nm_core::clock::Clock;
 use nm_core::sync::Ordering;
 use nm_core::{PortError, PortRx, RxRing, Woken, sys};
 use std::fs::File;
@@ -29,12 +36,22 @@ pub struct Rx {
     fifo: Option<File>,
     armings: u32,
     pace: Pace,
+    clock: Clock,
 }
 
 impl Rx {
     /// The receive side of a port that just joined.
     pub fn new(member: Arc<Member>, ring: RxRing) -> Rx {
-        Rx { member, ring, published: 0, raw_tail: 0, fifo: None, armings: 0, pace: Pace::default() }
+        Rx {
+            member,
+            ring,
+            published: 0,
+            raw_tail: 0,
+            fifo: None,
+            armings: 0,
+            pace: Pace::default(),
+            clock: Clock::new(),
+        }
     }
 
     #[inline]
@@ -84,6 +101,55 @@ impl Rx {
         // ORDER: Release pairs with the sender's Acquire of the bell.
         page.space.bell.fetch_add(1, Ordering::Release);
         sys::futex_wake(&page.space.bell, i32::MAX);
+    }
+
+    /// Begins or ends the watch; ending it takes the time for what was found, and for what may still come without one.
+    #[inline]
+    fn set_watching(&mut self, watching: bool) {
+        let word = &self.member.page.sleep.watching;
+        // ORDER: Relaxed, both; what a stale value costs is said above.
+        if word.load(Ordering::Relaxed) != u32::from(watching) {
+            word.store(u32::from(watching), Ordering::Relaxed);
+            if !watching {
+                self.ring.set_stamp(self.clock.now());
+            }
+        }
+    }
+
+    fn watch(&mut self, slots: u32, timeout: Option<Duration>) -> Result<Woken, PortError> {
+        self.pace.before_look();
+        let mut ready = self.sync();
+        self.pace.after_look(ready);
+        if ready >= slots {
+            return Ok(Woken::Frames);
+        }
+        let mut nap = FIRST_NAP;
+        let started = Instant::now();
+        let end = timeout.and_then(|t| started.checked_add(t));
+        let is_over = |now: Instant| end.is_some_and(|e| now >= e);
+        loop {
+            if self.take_wake() {
+                return Ok(Woken::Woken);
+            }
+            // Who waits for many frames wants to be left alone until they are there.
+            let spin_end = started + SPIN;
+            let now = Instant::now();
+            if slots == 1 && now < spin_end && !is_over(now) {
+                self.spin(end.map_or(spin_end, |e| e.min(spin_end)));
+            } else if is_over(now) {
+                return Ok(Woken::TimedOut);
+            } else {
+                self.set_watching(false);
+                if self.sleep(slots, end, nap) {
+                    return Ok(Woken::Woken);
+                }
+                nap = (nap * 2).min(LONGEST_NAP);
+            }
+            ready = self.sync();
+            if ready >= slots {
+                return Ok(Woken::Frames);
+            }
+        }
     }
 
     fn take_wake(&self) -> bool {
@@ -146,37 +212,15 @@ impl PortRx for Rx {
 
     fn wait(&mut self, slots: u32, timeout: Option<Duration>) -> Result<Woken, PortError> {
         let slots = slots.min(self.ring.num_slots() - 1 - self.ring.held()).max(1);
-        self.pace.before_look();
-        let mut ready = self.sync();
-        self.pace.after_look(ready);
-        if ready >= slots {
+        // Frames that are there already: senders are faster than we, and need no looking after.
+        if self.pace.is_idle() && self.sync() >= slots {
+            self.pace.after_look(self.ring.ready());
             return Ok(Woken::Frames);
         }
-        let mut nap = FIRST_NAP;
-        let started = Instant::now();
-        let end = timeout.and_then(|t| started.checked_add(t));
-        let is_over = |now: Instant| end.is_some_and(|e| now >= e);
-        loop {
-            if self.take_wake() {
-                return Ok(Woken::Woken);
-            }
-            // Who waits for many frames wants to be left alone until they are there.
-            let spin_end = started + SPIN;
-            let now = Instant::now();
-            if slots == 1 && now < spin_end && !is_over(now) {
-                self.spin(end.map_or(spin_end, |e| e.min(spin_end)));
-            } else if is_over(now) {
-                return Ok(Woken::TimedOut);
-            } else if self.sleep(slots, end, nap) {
-                return Ok(Woken::Woken);
-            } else {
-                nap = (nap * 2).min(LONGEST_NAP);
-            }
-            ready = self.sync();
-            if ready >= slots {
-                return Ok(Woken::Frames);
-            }
-        }
+        self.set_watching(slots == 1);
+        let woken = self.watch(slots, timeout);
+        self.set_watching(false);
+        woken
     }
 
     fn selectable_fd(&mut self) -> Result<RawFd, PortError> {
@@ -236,6 +280,12 @@ const GOOD_BATCH: u32 = 64;
 const MAX_PAUSE_ROUNDS: u32 = 128;
 
 impl Pace {
+    /// No pause is due.
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.pause_rounds == 0
+    }
+
     #[inline]
     fn before_look(&mut self) {
         for _ in 0..self.pause_rounds {

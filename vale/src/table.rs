@@ -59,16 +59,19 @@ pub fn find(table: &[Bucket; BUCKETS], address: u64, now: u8) -> Option<(u16, u8
     })
 }
 
-/// Learns that `address` is on `port`: in its own entry, else a free or forgotten one, else the oldest.
-pub fn learn(table: &[Bucket; BUCKETS], address: u64, port: u8, now: u8) -> (u16, u8, Entry) {
+/// Learns that `address` is on `port`: in its own entry, else a free or forgotten one, else the oldest. Gives the
+/// entry's place, and whether the address came or moved.
+pub fn learn(table: &[Bucket; BUCKETS], address: u64, port: u8, now: u8) -> (u16, u8, Entry, bool) {
     let b = bucket_of(address);
     let mut best = 0;
     let mut best_age = 0u16;
+    let mut news = true;
     for (i, cell) in table[b].ways.iter().enumerate() {
         // ORDER: Relaxed, as in `find`.
         let e = Entry(cell.load(Ordering::Relaxed));
         if e.0 != 0 && e.address() == address {
             best = i;
+            news = e.port() != port || e.is_stale(now);
             break;
         }
         let age = if e.0 == 0 || e.is_stale(now) { 1000 } else { u16::from(now.wrapping_sub(e.age())) + 1 };
@@ -79,7 +82,7 @@ pub fn learn(table: &[Bucket; BUCKETS], address: u64, port: u8, now: u8) -> (u16
     let entry = Entry::new(address, port, now);
     // ORDER: Relaxed, as in `find`.
     table[b].ways[best].store(entry.0, Ordering::Relaxed);
-    (b as u16, best as u8, entry)
+    (b as u16, best as u8, entry, news)
 }
 
 /// Forgets all that was seen on a port.

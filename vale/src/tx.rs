@@ -5,7 +5,7 @@
 //! from the caller's memory straight into the receiver's buffer.
 
 use crate::member::Member;
-use crate::peer::{Batch, Sender, Single};
+use crate::peer::{Once, Peer, Sender, Source};
 use crate::route::{Routes, Target};
 use crate::table::age_of;
 use nm_core::clock::Clock;
@@ -15,8 +15,12 @@ use nm_core::sync::{AtomicU64, Fences, Ordering};
 use nm_core::{PortError, PortKind, PortTx, TxRing};
 use std::sync::Arc;
 
-/// Frames that are decided on at once.
+/// Frames that are grouped by destination at once.
 const BATCH: usize = 256;
+/// Shorter runs of frames to one port are not worth a lock each.
+const SHORT_RUN: u32 = 32;
+/// Frames without a clock read, at most: how far the age in the learning table may lag behind.
+const WITHOUT_CLOCK: u32 = 64;
 /// Bytes of an Ethernet header.
 const HEADER: usize = 14;
 
@@ -27,21 +31,56 @@ pub struct Tx {
     fences: Fences,
     routes: Routes,
     clock: Clock,
+    without_clock: u32,
     ring: Option<TxRing>,
     batch: Vec<(u32, Target)>,
     arrived: Vec<usize>,
 }
 
-/// Frames of a transmit ring, by where they begin.
-struct FromRing<'a> {
+/// Frames of a transmit ring from `at` on, while they have the same addresses.
+struct Run<'a> {
     ring: &'a mut TxRing,
-    at: &'a [(u32, Target)],
+    addresses: (u64, u64),
+    at: u32,
+    frames: u32,
+    bytes: u64,
 }
 
-impl Batch for FromRing<'_> {
+impl Source for Run<'_> {
     #[inline(always)]
-    fn frame(&mut self, k: usize) -> Option<FrameRef<'_>> {
-        self.ring.frame_at(self.at[k].0)?.0
+    fn next(&mut self) -> Option<(usize, FrameRef<'_>)> {
+        let (frame, next) = self.ring.frame_at(self.at)?;
+        // One that makes no sense ends the run; `group` passes over it.
+        let frame = frame?;
+        if frame.addresses() != Some(self.addresses) {
+            return None;
+        }
+        self.at = next;
+        self.frames += 1;
+        self.bytes += frame.len() as u64;
+        Some((0, frame))
+    }
+}
+
+/// Those frames of a batch that `wanted` says, by number.
+struct Picked<'a, W> {
+    ring: &'a mut TxRing,
+    batch: &'a [(u32, Target)],
+    k: usize,
+    wanted: W,
+}
+
+impl<W: FnMut(usize, Target) -> bool> Source for Picked<'_, W> {
+    fn next(&mut self) -> Option<(usize, FrameRef<'_>)> {
+        while let Some((at, target)) = self.batch.get(self.k) {
+            let k = self.k;
+            self.k += 1;
+            if (self.wanted)(k, *target) {
+                // All of the batch were in order when they were grouped.
+                return Some((k, self.ring.frame_at(*at)?.0?));
+            }
+        }
+        None
     }
 }
 
@@ -49,9 +88,20 @@ impl Tx {
     /// The transmit side of a port that just joined.
     pub fn new(member: Arc<Member>) -> Tx {
         let (tag, fences) = (member.tag(), member.fences());
-        Tx { member, tag, fences, routes: Routes::new(), clock: Clock::new(), ring: None, batch: Vec::new(), arrived: Vec::new() }
+        Tx {
+            member,
+            tag,
+            fences,
+            routes: Routes::new(),
+            clock: Clock::new(),
+            without_clock: 0,
+            ring: None,
+            batch: Vec::new(),
+            arrived: Vec::new(),
+        }
     }
 
+    #[inline(always)]
     fn refuse_if_read_only(&self) -> Result<(), PortError> {
         match self.member.kind {
             PortKind::Port => Ok(()),
@@ -66,6 +116,17 @@ impl Tx {
         }
     }
 
+    /// The age for the learning table, of a time that is not older than some frames.
+    #[inline(always)]
+    fn age(&mut self) -> u8 {
+        if self.without_clock == 0 {
+            self.without_clock = WITHOUT_CLOCK;
+            self.clock.now();
+        }
+        self.without_clock -= 1;
+        age_of(self.clock.last())
+    }
+
     #[inline(always)]
     fn count_sent(&self, frames: u64, bytes: u64) {
         let owner = &self.member.page.owner;
@@ -73,6 +134,50 @@ impl Tx {
         let count = |c: &AtomicU64, n: u64| c.store(c.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
         count(&owner.sent, frames);
         count(&owner.sent_bytes, bytes);
+    }
+
+    /// Sends frames from the ring's beginning for as long as they have the same addresses. Returns how many.
+    fn send_run(&mut self, ring: &mut TxRing, nonblocking: bool, time_ns: u64) -> u32 {
+        let at = ring.hwcur();
+        let Some((Some(first), _)) = ring.frame_at(at) else { return 0 };
+        let Some(addresses) = first.addresses() else { return 0 };
+        let target = self.routes.target(&self.member, addresses.0, addresses.1, age_of(time_ns));
+        let Target::One(port) = target else { return 0 };
+        let sender = Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking };
+        let mut run = Run { ring, addresses, at, frames: 0, bytes: 0 };
+        if let Some(peer) = self.routes.peer(&self.member, port) {
+            peer.deliver(sender, &mut run, time_ns, |_| {});
+        }
+        let Run { at, frames, bytes, .. } = run;
+        ring.consume(at);
+        self.count_sent(u64::from(frames), bytes);
+        frames
+    }
+
+    /// Sends up to [`BATCH`] frames from the ring's beginning, each destination's under one lock. Returns how many slots
+    /// were looked at as frames, and how many of those were.
+    fn send_grouped(&mut self, ring: &mut TxRing, nonblocking: bool, time_ns: u64) -> (usize, u32) {
+        let (mut at, mut looked_at, mut bytes) = (ring.hwcur(), 0, 0);
+        self.batch.clear();
+        while looked_at < BATCH {
+            let Some((frame, next)) = ring.frame_at(at) else { break };
+            looked_at += 1;
+            if let Some((frame, (destination, source))) = frame.and_then(|f| Some((f, f.addresses()?))) {
+                bytes += frame.len() as u64;
+                let target = self.routes.target(&self.member, destination, source, age_of(time_ns));
+                self.batch.push((at, target));
+            }
+            at = next;
+        }
+        let sender = Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking };
+        let batch = &self.batch;
+        forward(&mut self.routes, sender, batch, &mut self.arrived, &mut |peer, wanted, delivered| {
+            peer.deliver(sender, &mut Picked { ring, batch, k: 0, wanted }, time_ns, delivered)
+        });
+        ring.consume(at);
+        let frames = self.batch.len() as u32;
+        self.count_sent(u64::from(frames), bytes);
+        (looked_at, frames)
     }
 }
 
@@ -87,18 +192,26 @@ impl PortTx for Tx {
         }
         self.refuse_if_read_only()?;
         self.refresh();
-        let time_ns = self.clock.now();
         let frame = FrameRef::from(frame);
         let Some((destination, source)) = frame.addresses() else { return Ok(()) };
-        let target = self.routes.target(&self.member, destination, source, age_of(time_ns));
+        let age = self.age();
+        let target = self.routes.target(&self.member, destination, source, age);
         self.count_sent(1, frame.len() as u64);
         let sender = Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking };
-        let (wanted, made) = match target {
-            Target::One(port) if self.routes.is_quiet() => {
-                (1, deliver_all(&mut self.routes, port, sender, &mut Single(frame), 1, time_ns))
-            }
-            _ => forward(&mut self.routes, sender, &mut Single(frame), &[(0, target)], &mut self.arrived, time_ns),
-        };
+        if let Target::One(port) = target
+            && self.routes.is_quiet()
+        {
+            let Some(peer) = self.routes.peer(&self.member, port) else { return Err(PortError::NoRoom) };
+            let time_ns = if peer.is_watched() { 0 } else { self.clock.now() };
+            return if peer.deliver_one(sender, frame, time_ns) { Ok(()) } else { Err(PortError::NoRoom) };
+        }
+        let time_ns = self.clock.now();
+        let batch = [(0, target)];
+        let (wanted, made) =
+            forward(&mut self.routes, sender, &batch, &mut self.arrived, &mut |peer, wanted, delivered| {
+                let mut once = Once(wanted(0, target).then_some(frame));
+                peer.deliver(sender, &mut once, time_ns, delivered)
+            });
         if wanted > 0 && made == 0 { Err(PortError::NoRoom) } else { Ok(()) }
     }
 
@@ -114,82 +227,49 @@ impl PortTx for Tx {
     }
 
     fn txsync(&mut self, nonblocking: bool) -> Result<u32, PortError> {
+        let Some(mut ring) = self.ring.take() else { return Ok(0) };
         self.refresh();
         let time_ns = self.clock.now();
-        let Some(mut ring) = self.ring.take() else { return Ok(0) };
-        let (mut frames, mut bytes) = (0u32, 0u64);
+        let mut sent = 0;
         loop {
-            let mut at = ring.hwcur();
-            self.batch.clear();
-            // The common case: all frames of the batch to one port.
-            let mut only = None;
-            let mut mixed = !self.routes.is_quiet();
-            while self.batch.len() < BATCH {
-                let Some((frame, next)) = ring.frame_at(at) else { break };
-                let mut target = Target::Nobody;
-                if let Some((frame, (destination, source))) = frame.and_then(|f| Some((f, f.addresses()?))) {
-                    frames += 1;
-                    bytes += frame.len() as u64;
-                    target = self.routes.target(&self.member, destination, source, age_of(time_ns));
+            // The common case: all frames to one port, whom nobody watches.
+            if self.routes.is_quiet() {
+                let frames = self.send_run(&mut ring, nonblocking, time_ns);
+                sent += frames;
+                if frames > SHORT_RUN {
+                    continue;
                 }
-                mixed |= *only.get_or_insert(target) != target;
-                self.batch.push((at, target));
-                at = next;
             }
-            if self.batch.is_empty() {
+            let (looked_at, frames) = self.send_grouped(&mut ring, nonblocking, time_ns);
+            sent += frames;
+            if looked_at == 0 {
                 break;
             }
-            let sender = Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking };
-            let mut source = FromRing { ring: &mut ring, at: &self.batch };
-            match only {
-                Some(Target::One(port)) if !mixed => {
-                    deliver_all(&mut self.routes, port, sender, &mut source, self.batch.len(), time_ns);
-                }
-                _ => {
-                    forward(&mut self.routes, sender, &mut source, &self.batch, &mut self.arrived, time_ns);
-                }
-            }
-            ring.consume(at);
         }
         let malformed = ring.take_malformed();
         if malformed != 0 {
             crate::peer::add(&self.member.page.drops.malformed, malformed);
         }
         self.ring = Some(ring);
-        self.count_sent(u64::from(frames), bytes);
-        Ok(frames)
+        Ok(sent)
     }
 }
 
-/// Gives all `n` frames of a batch to one port. Returns how many got in.
-#[inline(always)]
-fn deliver_all<B: Batch>(
-    routes: &mut Routes,
-    port: u8,
-    sender: Sender<'_>,
-    batch: &mut B,
-    n: usize,
-    time_ns: u64,
-) -> u32 {
-    match routes.peer(sender.member, port) {
-        Some(peer) => peer.deliver(sender, batch, 0..n, time_ns, |_| {}),
-        None => 0,
-    }
-}
+/// How [`forward`] gives frames to a port: (port, which of the batch, who hears of those that got in) to how many did.
+type Give<'g> = dyn FnMut(&Peer, &mut dyn FnMut(usize, Target) -> bool, &mut dyn FnMut(usize)) -> u32 + 'g;
 
 /// Gives the frames of a batch to all who shall have them: (deliveries wanted, deliveries made), those to listeners
 /// and monitors not counted. `arrived` is room for working in.
-fn forward<B: Batch>(
+fn forward(
     routes: &mut Routes,
     sender: Sender<'_>,
-    batch: &mut B,
-    targets: &[(u32, Target)],
+    batch: &[(u32, Target)],
     arrived: &mut Vec<usize>,
-    time_ns: u64,
+    give: &mut Give<'_>,
 ) -> (u32, u32) {
     let mut asked = [0u64; PORTS.div_ceil(64)];
     let mut flood = false;
-    for (_, target) in targets {
+    for (_, target) in batch {
         match target {
             Target::One(port) => asked[usize::from(*port) / 64] |= 1 << (port % 64),
             Target::Flood => flood = true,
@@ -202,12 +282,15 @@ fn forward<B: Batch>(
         if !flood && asked[usize::from(port) / 64] & 1 << (port % 64) == 0 {
             continue;
         }
-        let is_for = |k: &usize| matches!(targets[*k].1, Target::Flood) || targets[*k].1 == Target::One(port);
         let watched = routes.monitors.iter().any(|(p, _)| *p == port);
         arrived.clear();
         if let Some(peer) = routes.peer(sender.member, port) {
-            let picks = (0..targets.len()).filter(is_for).inspect(|_| wanted += 1);
-            made += peer.deliver(sender, batch, picks, time_ns, |k| {
+            let mut is_for_it = |_, target| {
+                let yes = target == Target::Flood || target == Target::One(port);
+                wanted += u32::from(yes);
+                yes
+            };
+            made += give(peer, &mut is_for_it, &mut |k| {
                 if watched {
                     arrived.push(k);
                 }
@@ -218,12 +301,15 @@ fn forward<B: Batch>(
             if of == port
                 && let Some(peer) = routes.peer(sender.member, monitor)
             {
-                peer.deliver(sender, batch, arrived.iter().copied(), time_ns, |_| {});
+                give(peer, &mut |k, _| arrived.binary_search(&k).is_ok(), &mut |_| {});
             }
         }
     }
     for i in 0..routes.listeners.len() {
-        deliver_all(routes, routes.listeners[i], sender, batch, targets.len(), time_ns);
+        let listener = routes.listeners[i];
+        if let Some(peer) = routes.peer(sender.member, listener) {
+            give(peer, &mut |_, _| true, &mut |_| {});
+        }
     }
     (wanted, made)
 }

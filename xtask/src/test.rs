@@ -152,6 +152,7 @@ fn conclude(mut count: Count, status: Option<i32>) -> Count {
         Some(SKIPPED) => count = Count { skipped: 1, ..Count::default() },
         _ => count.failed = count.failed.max(1),
     }
+    count.passed = count.passed.max(0);
     count
 }
 

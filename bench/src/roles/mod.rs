@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> Result<(), String> {
 }
 
 /// Stays on one CPU, where there is more than one: all contestants of a pair sit on the same two.
-fn pin(cpu: usize) {
+pub fn pin(cpu: usize) {
     let cpus = std::thread::available_parallelism().map_or(1, |n| n.get());
     if cpus < 2 {
         return;

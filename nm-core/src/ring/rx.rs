@@ -33,6 +33,8 @@ pub struct RxRing {
     cur: u32,
     tail: u32,
     malformed: u64,
+    /// The time of frames that came without one.
+    stamp_ns: u64,
     scratch: Vec<u8>,
 }
 
@@ -41,7 +43,7 @@ impl RxRing {
     pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<RxRing> {
         let slots = Slots::new(mapping, layout, Direction::Rx)?;
         slots.initialize(layout, Direction::Rx);
-        Some(RxRing { slots, head: 0, cur: 0, tail: 0, malformed: 0, scratch: Vec::new() })
+        Some(RxRing { slots, head: 0, cur: 0, tail: 0, malformed: 0, stamp_ns: 0, scratch: Vec::new() })
     }
 
     /// Slots that can be read and were not yet handed out.
@@ -59,7 +61,7 @@ impl RxRing {
             if avail == 0 {
                 return None;
             }
-            let time_ns = self.slots.time(self.cur);
+            let time_ns = self.time(self.cur);
             match self.slots.frame(self.cur, avail, &mut self.scratch) {
                 Ok((frame, used)) => {
                     let out = RxFrame { data: frame.as_ptr(), len: frame.len() as u32, time_ns };
@@ -83,7 +85,7 @@ impl RxRing {
             if avail == 0 {
                 return None;
             }
-            let time_ns = self.slots.time(self.cur);
+            let time_ns = self.time(self.cur);
             let (taken, used) = match self.slots.frame(self.cur, avail, &mut self.scratch) {
                 Ok((frame, used)) => {
                     frame.copy_to(out);
@@ -99,6 +101,20 @@ impl RxRing {
                 return taken;
             }
         }
+    }
+
+    #[inline(always)]
+    fn time(&self, i: u32) -> u64 {
+        match self.slots.time(i) {
+            0 => self.stamp_ns,
+            ns => ns,
+        }
+    }
+
+    /// For a port's rxsync: the time (ns of CLOCK_REALTIME) of frames that came without one.
+    #[inline(always)]
+    pub fn set_stamp(&mut self, time_ns: u64) {
+        self.stamp_ns = time_ns;
     }
 
     /// All frames handed out so far may be overwritten after the next rxsync.

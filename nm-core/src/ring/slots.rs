@@ -389,23 +389,41 @@ impl Slots {
 /// `from` can be read and `to` written for `len` bytes, and they do not overlap.
 #[inline(always)]
 unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
-    type Chunk = [u64; 2];
     if (32..=64).contains(&len) {
-        // SAFETY: four reads of 16 bytes at 0, 16, len - 32 and len - 16, all inside `len` bytes.
+        // SAFETY: four moves of 16 bytes at 0, 16, len - 32 and len - 16, all inside `len` bytes.
         unsafe {
-            let a = from.cast::<Chunk>().read_unaligned();
-            let b = from.add(16).cast::<Chunk>().read_unaligned();
-            let c = from.add(len - 32).cast::<Chunk>().read_unaligned();
-            let d = from.add(len - 16).cast::<Chunk>().read_unaligned();
-            to.cast::<Chunk>().write_unaligned(a);
-            to.add(16).cast::<Chunk>().write_unaligned(b);
-            to.add(len - 32).cast::<Chunk>().write_unaligned(c);
-            to.add(len - 16).cast::<Chunk>().write_unaligned(d);
+            let (a, b) = (load(from), load(from.add(16)));
+            let (c, d) = (load(from.add(len - 32)), load(from.add(len - 16)));
+            store(to, a);
+            store(to.add(16), b);
+            store(to.add(len - 32), c);
+            store(to.add(len - 16), d);
         }
     } else {
         // SAFETY: as the caller promised.
         unsafe { std::ptr::copy_nonoverlapping(from, to, len) };
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+use core::arch::x86_64::__m128i as Chunk;
+#[cfg(not(target_arch = "x86_64"))]
+type Chunk = u128;
+
+/// # Safety
+/// 16 bytes at `p` can be read.
+#[inline(always)]
+unsafe fn load(p: *const u8) -> Chunk {
+    // SAFETY: as the caller promised; no alignment is asked for.
+    unsafe { p.cast::<Chunk>().read_unaligned() }
+}
+
+/// # Safety
+/// 16 bytes at `p` can be written.
+#[inline(always)]
+unsafe fn store(p: *mut u8, c: Chunk) {
+    // SAFETY: as the caller promised; no alignment is asked for.
+    unsafe { p.cast::<Chunk>().write_unaligned(c) }
 }
 
 /// Asks for a line that will be read.

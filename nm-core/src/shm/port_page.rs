@@ -57,6 +57,8 @@ pub struct SleepLine {
     pub armed: AtomicU32,
     /// The futex word: counts rings.
     pub bell: AtomicU32,
+    /// 1 while the reader looks at the ring all the time: frames need no time, it gives them its own.
+    pub watching: AtomicU32,
 }
 
 /// How a sender sleeps that waits for room.

@@ -33,6 +33,13 @@ pub struct SwitchHeader {
     pub plain_fences: AtomicU32,
 }
 
+/// Written by who learns something new, looked at by who sends to an address that nobody knows.
+#[repr(C, align(128))]
+pub struct LearnedLine {
+    /// Counts addresses that came or moved.
+    pub news: AtomicU32,
+}
+
 /// One port in the switch's list. Written under the registry's lock.
 #[repr(C, align(64))]
 pub struct PortEntry {
@@ -60,6 +67,8 @@ pub struct Bucket {
 pub struct SwitchPage {
     /// Settings.
     pub header: SwitchHeader,
+    /// News in the learning table.
+    pub learned: LearnedLine,
     /// The ports.
     pub ports: [PortEntry; PORTS],
     /// The learning table.

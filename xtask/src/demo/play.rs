@@ -83,15 +83,15 @@ fn unconfined(program: &str, stage: &Stage) -> Result<PathBuf, Failure> {
 }
 
 fn compare(sent: &[Frame], arrived: &[Frame]) -> Result<(), Failure> {
+    if arrived.len() != sent.len() {
+        return Err(format!("{} of {} frames arrived", arrived.len(), sent.len()).into());
+    }
     for (i, (s, a)) in sent.iter().zip(arrived).enumerate() {
         if s.bytes != a.bytes || a.wire_len != s.bytes.len() {
             return Err(format!("frame {} of {} arrived changed", i + 1, sent.len()).into());
         }
     }
-    match arrived.len() {
-        n if n == sent.len() => Ok(()),
-        n => Err(format!("{n} of {} frames arrived", sent.len()).into()),
-    }
+    Ok(())
 }
 
 /// From the first frame to the last.
