@@ -139,7 +139,7 @@ fn find_library(given: Option<PathBuf>, elf: Option<&Elf>) -> Result<PathBuf, Er
     let library = match given {
         Some(path) => path.canonicalize().map_err(|e| refused(format!("{}: {e}", path.display())))?,
         None => {
-            let soname = elf.map_or(library::DEBIAN, Elf::soname);
+            let soname = elf.map_or(library::DEBIAN, Elf::wanted_libpcap);
             let this = std::env::current_exe().map_err(|e| refused(format!("where nm-run lies: {e}")))?;
             let folders = library::folders(this.parent().unwrap_or(Path::new("/")));
             library::find(&folders, soname).ok_or_else(|| {

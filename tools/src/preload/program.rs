@@ -3,7 +3,7 @@
 use crate::cli::Error;
 use crate::preload::library;
 use elf::ElfBytes;
-use elf::abi::{DT_NEEDED, DT_STRSZ, DT_STRTAB, PT_INTERP, PT_LOAD};
+use elf::abi::{DT_NEEDED, DT_SONAME, DT_STRSZ, DT_STRTAB, PT_INTERP, PT_LOAD};
 use elf::endian::AnyEndian;
 use std::ffi::OsStr;
 use std::io::Read;
@@ -42,6 +42,8 @@ pub enum Kind {
 pub struct Elf {
     /// The loader that it asks for; `None`: it is statically linked.
     pub loader: Option<String>,
+    /// The name under which it is asked for (DT_SONAME), if it is a library.
+    pub name: Option<String>,
     /// The libraries that it asks for.
     pub needed: Vec<String>,
     /// Class, byte order and machine as they stand in the file: what a library must have in common with it.
@@ -50,7 +52,7 @@ pub struct Elf {
 
 impl Elf {
     /// The name of libpcap that fits this program.
-    pub fn soname(&self) -> &'static str {
+    pub fn wanted_libpcap(&self) -> &'static str {
         if self.needed.iter().any(|name| name == library::COMMON) { library::COMMON } else { library::DEBIAN }
     }
 }
@@ -148,7 +150,8 @@ pub fn parse_elf(bytes: &[u8]) -> Option<Elf> {
         Some(String::from_utf8_lossy(name.split(|byte| *byte == 0).next()?).into_owned())
     };
     let needed = entries.iter().filter(|entry| entry.d_tag == DT_NEEDED).filter_map(|entry| name(entry.d_val()));
-    Some(Elf { needed: needed.collect(), loader, machine })
+    let own_name = entry(DT_SONAME).and_then(name);
+    Some(Elf { name: own_name, needed: needed.collect(), loader, machine })
 }
 
 #[cfg(test)]
@@ -163,9 +166,9 @@ mod tests {
         assert_eq!(*path, this);
         assert!(elf.loader.as_ref().unwrap().contains("ld-"), "{elf:?}");
         assert!(elf.needed.iter().any(|name| name.starts_with("libc.so")), "{elf:?}");
-        assert_eq!(elf.soname(), library::DEBIAN);
+        assert_eq!(elf.wanted_libpcap(), library::DEBIAN);
         let elf = Elf { needed: vec![library::COMMON.into()], ..Elf::default() };
-        assert_eq!(elf.soname(), library::COMMON);
+        assert_eq!(elf.wanted_libpcap(), library::COMMON);
     }
 
     #[test]
