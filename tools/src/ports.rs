@@ -5,7 +5,7 @@ use crate::pcap::{Handle, Read, Use};
 use crate::stop::Stop;
 use nm_core::name::PortName;
 use nm_core::{PortControl, PortError, PortInfo, PortRx, PortTx};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// An open port, for sending and receiving in two threads or one.
@@ -43,7 +43,7 @@ pub fn open(name: &str, immediate: bool, stop: &Arc<Stop>) -> Result<TwoWay, Err
         PortName::Vale(vale_name) => {
             let port = vale::open(&vale_name, &vale::Options::default())?;
             let info = port.control.info();
-            wake_at_the_end(port.control, stop.clone());
+            wake_at_the_end(Arc::downgrade(&port.control), stop.clone());
             Ok(TwoWay { receiver: Receiver::Rings(port.rx), sender: Sender::Rings(port.tx, info) })
         }
         // Two handles: one alone may not be used by two threads.
@@ -54,9 +54,11 @@ pub fn open(name: &str, immediate: bool, stop: &Arc<Stop>) -> Result<TwoWay, Err
     }
 }
 
-fn wake_at_the_end(control: Arc<dyn PortControl>, stop: Arc<Stop>) {
+/// Holds the port only while it wakes it: the port closes when its other parts are dropped.
+fn wake_at_the_end(control: Weak<dyn PortControl>, stop: Arc<Stop>) {
     std::thread::spawn(move || {
-        if stop.wait(None).is_ok() {
+        let woken = stop.wait(None).is_ok().then(|| control.upgrade()).flatten();
+        if let Some(control) = woken {
             control.wake();
         }
     });

@@ -18,6 +18,7 @@ fn every_frame_that_is_sent_is_received() {
         assert!(sent.stdout.starts_with(&format!("sent {amount}")), "{sent:?}");
         let received = receiver.finish().ok();
         assert!(received.stdout.starts_with(&format!("received {amount}")), "{received:?}");
+        assert!(!folder.path("vale0").exists(), "the last one out leaves nothing behind");
     }
 }
 

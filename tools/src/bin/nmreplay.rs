@@ -34,6 +34,10 @@ options:
 A terminal shows the progress. At the end one line goes to standard output: frames,
 bytes, seconds, rate. The exit status is 1 when a frame was not sent.
 
+A switch learns which stations are behind which port, as any switch does: a frame to a
+station that the capture has shown as a sender goes nowhere, for that station is behind
+PORT itself. vale0:* sees all frames of the switch vale0.
+
 examples:
   nmreplay -f web.pcap -i vale0:a
   nmreplay -f web.pcap -i vale0:a --speed 10 --loops 3
