@@ -59,10 +59,11 @@ pub fn run(stage: &Stage) -> Result<(), Failure> {
     compare(&sent, &arrived)?;
     let seconds = span(&arrived).as_secs_f64();
     println!(
-        "{} of {} frames arrived byte for byte, in order, in {seconds:.1} s as recorded ({:.0} frames/s)",
+        "{} of {} frames arrived, in order and byte for byte, in {seconds:.1} s ({:.0} a second; recorded in {:.1} s)",
         arrived.len(),
         sent.len(),
         arrived.len() as f64 / seconds,
+        length.as_secs_f64(),
     );
     Ok(())
 }

@@ -31,20 +31,20 @@ struct Rates {
 /// # Errors
 /// When a program fails or nothing arrives. Where no veth pair can be made, this is said and no error.
 pub fn run(stage: &Stage) -> Result<(), Failure> {
-    println!("\nTop speed, frames that arrive a second:");
     let ours = measure("vale0:a", "vale0:b", |program| stage.on_our_switches(Command::new(dist().join(program))))?;
-    println!("  vale0:a to vale0:b   nmreplay {}   pkt-gen {}", millions(ours.replayed), millions(ours.generated));
-    match beside() {
-        Ok(veth) => {
-            println!(
-                "  libpcap on veth      nmreplay {}   pkt-gen {}",
-                millions(veth.replayed),
-                millions(veth.generated)
-            );
-            let (replayed, generated) = (ours.replayed / veth.replayed, ours.generated / veth.generated);
-            println!("                       nmreplay {replayed:6.0} times      pkt-gen {generated:6.0} times");
-        }
-        Err(why) => println!("  skipped: libpcap on veth: {why}"),
+    let veth = beside();
+    println!("\nAt top speed, millions of frames that arrive a second:");
+    println!("{:42}{:>18}{:>18}", "", "vale0:a, vale0:b", "libpcap, veth");
+    for (what, rate) in [
+        ("nmreplay, this capture, a call a frame", (|r| r.replayed) as fn(&Rates) -> f64),
+        ("pkt-gen, 60 bytes, batches on rings", |r| r.generated),
+    ] {
+        let (millions, theirs) = (rate(&ours) / 1e6, veth.as_ref().ok().map(|v| rate(v) / 1e6));
+        let beside = theirs.map(|t| format!("{t:>18.3}{:>8.0} times", millions / t)).unwrap_or_default();
+        println!("{what:42}{millions:>18.3}{beside}");
+    }
+    if let Err(why) = veth {
+        println!("skipped: libpcap on a veth pair: {why}");
     }
     Ok(())
 }
@@ -123,10 +123,6 @@ pub fn on_veth() -> Result<(), Failure> {
     let Rates { replayed, generated } = measure(a, b, |program| Command::new(dist().join(program)))?;
     println!("rates {replayed} {generated}");
     Ok(())
-}
-
-fn millions(rate: f64) -> String {
-    format!("{:7.2} M", rate / 1e6)
 }
 
 #[cfg(test)]
