@@ -1,6 +1,7 @@
 //! Contestants, and the rounds in which they take turns.
 
 use crate::child::Child;
+use crate::distance;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub struct Outcome {
     pub cpu_seconds: f64,
     /// Median round trip, for who plays ping-pong.
     pub median_ns: u64,
+    /// How far the CPUs were from each other before and after, in ns.
+    pub distance_ns: [f64; 2],
 }
 
 impl Outcome {
@@ -130,9 +133,13 @@ pub fn play(contestants: Vec<Entry<'_>>, rounds: u32, ms: u64) -> Vec<Standing> 
             }
             let Some(c) = contestant else { continue };
             number += 1;
+            let before = distance::round_trip_ns();
             match c.round(if round == 0 { ms.min(100) } else { ms }, number) {
                 Ok(_) if round == 0 => {}
-                Ok(outcome) => standing.rounds.push(outcome),
+                Ok(outcome) => {
+                    let distance_ns = [before, distance::round_trip_ns()];
+                    standing.rounds.push(Outcome { distance_ns, ..outcome });
+                }
                 Err(why) => {
                     standing.failed = Some(why);
                     *contestant = None;
@@ -173,9 +180,13 @@ impl Standing {
     }
 }
 
-/// How many times the other's figure this one's is: round against round, then the middle of those.
-pub fn ratio(this: &Standing, other: &Standing, figure: fn(&Outcome) -> f64) -> Option<Spread> {
-    Spread::of(this.rounds.iter().zip(&other.rounds).map(|(a, b)| figure(a) / figure(b)))
+/// How many times the other's figure this one's is: turn against turn, of those in which the CPUs stayed equally far
+/// from each other, and the middle of all that. Also the number of such turns; `None` without any.
+pub fn ratio(this: &Standing, other: &Standing, figure: fn(&Outcome) -> f64) -> Option<(Spread, usize)> {
+    let alike = |(a, b): &(&Outcome, &Outcome)| distance::alike(&[a.distance_ns, b.distance_ns].concat());
+    let turns = this.rounds.iter().zip(&other.rounds).filter(alike);
+    let ratios: Vec<f64> = turns.map(|(a, b)| figure(a) / figure(b)).collect();
+    Some((Spread::of(ratios.iter().copied())?, ratios.len()))
 }
 
 #[cfg(test)]
@@ -213,6 +224,28 @@ mod tests {
         );
         assert_eq!(standings.iter().map(|s| s.rounds.len()).collect::<Vec<_>>(), [4, 2, 0]);
         assert_eq!(standings[1].failed.as_deref(), Some("worn out"));
-        assert_eq!(ratio(&standings[0], &standings[1], Outcome::mpps).map(|r| r.median), Some(3.0));
+        // On a busy machine the CPUs may seem to wander in both turns.
+        if let Some((r, turns)) = ratio(&standings[0], &standings[1], Outcome::mpps) {
+            assert_eq!((r.median, turns <= 2), (3.0, true));
+        }
+    }
+
+    #[test]
+    fn turns_in_which_the_cpus_wandered_are_left_out() {
+        let standing = |rounds: [(f64, f64); 3]| Standing {
+            name: String::new(),
+            rounds: rounds
+                .map(|(mpps, distance)| Outcome {
+                    received: (mpps * 1e6) as u64,
+                    seconds: 1.0,
+                    distance_ns: [distance, distance],
+                    ..Outcome::default()
+                })
+                .to_vec(),
+            failed: None,
+        };
+        let a = standing([(8.0, 100.0), (8.0, 100.0), (2.0, 400.0)]);
+        let b = standing([(4.0, 110.0), (1.0, 400.0), (1.0, 410.0)]);
+        assert_eq!(ratio(&a, &b, Outcome::mpps), Some((Spread { min: 2.0, median: 2.0, max: 2.0 }, 2)));
     }
 }

@@ -31,7 +31,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let done = match args.first().map(String::as_str) {
-        Some("probe") => { for _ in 0..60 { let t=clock::now_ns(); let d=distance::round_trip_ns(); eprint!("{d:.0}({}) ", (clock::now_ns()-t)/1000); std::thread::sleep(std::time::Duration::from_millis(100)); } Ok(()) }
         Some("vale") => options::Options::parse(&args[1..]).and_then(|o| vale_bench::run(&o)),
         Some(first) if first.starts_with("role=") => role::Args::parse(&args).and_then(|a| roles::run(&a)),
         _ => Err(options::USAGE.to_string()),

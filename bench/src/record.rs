@@ -17,8 +17,10 @@ pub fn write(options: &Options, load: &str, findings: &[Finding]) -> String {
          Machine: {}. Load average before: {load}.\n\
          Command: `cargo run --release -p bench -- vale --rounds {} --ms {}`.\n\n\
          Middle of {} rounds (least..most). The contestants of a row take turns in one run, a ratio is of figures of \
-         the same turn, and the middle of those ratios is held against the target. A rate is of frames that reached \
-         the receiver, per second of sending. Sender and receiver of a pair sit on CPU 0 and CPU 1.\n\n\
+         the same turn, and the middle of those ratios is held against the target. Virtual CPUs wander: near, a line of \
+         memory goes there and back in 100 ns, far in 400; turns in which that changed do not count for a ratio (\"of \
+         5\": five turns did). A rate is of frames that reached the receiver, per second of sending. Sender and \
+         receiver of a pair sit on CPU 0 and CPU 1.\n\n\
          {}\n## All figures\n",
         machine::today(),
         machine::describe(),
@@ -29,7 +31,12 @@ pub fn write(options: &Options, load: &str, findings: &[Finding]) -> String {
     );
     for comparison in findings.iter().flat_map(|f| &f.comparisons) {
         let rows: Vec<Vec<String>> = comparison.details().into_iter().map(|row| row.to_vec()).collect();
-        let _ = write!(text, "\n{}:\n\n{}", comparison.what, markdown(&["who", "figure", "lost", "rounds"], &rows));
+        let _ = write!(
+            text,
+            "\n{}:\n\n{}",
+            comparison.what,
+            markdown(&["who", "figure", "CPUs near", "CPUs far", "lost", "rounds"], &rows)
+        );
     }
     text.push_str(NOTES);
     text

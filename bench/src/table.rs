@@ -1,6 +1,7 @@
 //! What the rows came to, line by line, and how it is printed.
 
 use crate::contest::{Outcome, Spread, Standing, ratio};
+use crate::distance;
 use std::fmt::{self, Write};
 
 /// What a ratio must keep to.
@@ -146,16 +147,29 @@ impl Comparison {
             return self.line(this, peer, bound, Verdict::Skipped("did not take part".to_string()));
         };
         let Some(failed) = a.failed.as_ref().or(b.failed.as_ref()) else {
-            let spread = ratio(a, b, self.quantity.figure);
-            let verdict = match spread {
-                Some(r) if bound.holds(r.median) => Verdict::Met,
-                Some(_) => Verdict::NotMet,
-                None => Verdict::Skipped("no round was played".to_string()),
+            let Some((spread, turns)) = ratio(a, b, self.quantity.figure) else {
+                return self.line(this, peer, bound, Verdict::Skipped("the CPUs wandered in every turn".to_string()));
             };
-            let line = self.line(this, peer, bound, verdict);
-            return Line { ratio: spread.map_or_else(String::new, spread_text), ..line };
+            let verdict = if bound.holds(spread.median) { Verdict::Met } else { Verdict::NotMet };
+            let ratio = format!("{} of {turns}", spread_text(spread));
+            return Line { ratio, ..self.line(this, peer, bound, verdict) };
         };
         self.line(this, peer, bound, Verdict::Skipped(failed.clone()))
+    }
+
+    /// The middle of a contestant's figures in rounds with the CPUs near and far, and how many those are.
+    fn near_and_far(&self, of: &Standing) -> [String; 2] {
+        let text = |is_near: bool| {
+            let rounds: Vec<f64> = of
+                .rounds
+                .iter()
+                .filter(|r| distance::alike(&r.distance_ns) && (r.distance_ns[0] < distance::NEAR_NS) == is_near)
+                .map(|r| (self.quantity.figure)(r) * self.quantity.scale)
+                .collect();
+            let n = rounds.len();
+            Spread::of(rounds).map_or("—".to_string(), |s| format!("{} of {n}", short(s.median)))
+        };
+        [text(true), text(false)]
     }
 
     fn line(&self, this: &str, peer: &str, bound: Bound, verdict: Verdict) -> Line {
@@ -171,8 +185,8 @@ impl Comparison {
         }
     }
 
-    /// The lines of all contestants: name, figure, what was lost, and rounds.
-    pub fn details(&self) -> Vec<[String; 4]> {
+    /// The lines of all contestants: name, figure, the same when the CPUs were near and far, what was lost, rounds.
+    pub fn details(&self) -> Vec<[String; 6]> {
         self.standings
             .iter()
             .map(|s| {
@@ -191,7 +205,8 @@ impl Comparison {
                         )
                     }
                 };
-                [s.name.clone(), self.quantity.text(s), lost, s.rounds.len().to_string()]
+                let [near, far] = self.near_and_far(s);
+                [s.name.clone(), self.quantity.text(s), near, far, lost, s.rounds.len().to_string()]
             })
             .collect()
     }
@@ -239,12 +254,12 @@ mod tests {
             ],
         };
         let line = all.judge("ours", "peer", Bound::AtLeast(2.0));
-        assert_eq!((line.verdict, line.ratio.as_str()), (Verdict::Met, "2.00 (0.50..4.00)"));
+        assert_eq!((line.verdict, line.ratio.as_str()), (Verdict::Met, "2.00 (0.50..4.00) of 3"));
         assert_eq!(all.judge("ours", "peer", Bound::AtLeast(2.1)).verdict, Verdict::NotMet);
         assert_eq!(all.judge("ours", "peer", Bound::AtMost(2.0)).verdict, Verdict::Met);
         let skipped = all.judge("ours", "absent", Bound::AtLeast(1.0)).verdict;
         assert_eq!(skipped, Verdict::Skipped("not installed".into()));
-        assert_eq!(all.details()[0][2], "14000000 of 30000000 (46.67 %)");
+        assert_eq!(all.details()[0][4], "14000000 of 30000000 (46.67 %)");
     }
 
     #[test]

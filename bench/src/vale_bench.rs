@@ -85,12 +85,12 @@ pub fn run(options: &Options) -> Result<(), String> {
         let finding = row(&bench);
         for comparison in &finding.comparisons {
             println!("  {}", comparison.what);
-            for [who, figure, lost, _] in comparison.details() {
-                println!("    {who:<24} {figure:<36} lost: {lost}");
+            for [who, figure, near, far, lost, _] in comparison.details() {
+                println!("    {who:<24} {figure:<32} near: {near:<12} far: {far:<12} lost: {lost}");
             }
         }
         for line in &finding.lines {
-            println!("  {}: {} {} — {}", line.what, line.ours, line.peer, line.verdict);
+            println!("  -> ratio {}, {}: {}", line.ratio, line.target, line.verdict);
         }
         findings.push(finding);
     }
