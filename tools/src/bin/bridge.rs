@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tools::cli::{self, Error, text, value};
+use tools::cli::{self, Error, text, value, warn};
 use tools::ports::{self, Receiver, Sender, TwoWay};
 use tools::stop::Stop;
 use tools::table::{Align, Table};
@@ -74,8 +74,8 @@ fn parse(mut args: lexopt::Parser) -> Result<Option<Options>, Error> {
 fn bridge(options: &Options) -> Result<(), Error> {
     let [a, b] = &options.ports;
     let stop = Arc::new(Stop::on_signals()?);
-    let TwoWay { receiver: from_a, sender: to_a } = ports::open(a, false, &stop)?;
-    let TwoWay { receiver: from_b, sender: to_b } = ports::open(b, false, &stop)?;
+    let TwoWay { receiver: from_a, sender: to_a } = ports::open(a, true, &stop)?;
+    let TwoWay { receiver: from_b, sender: to_b } = ports::open(b, true, &stop)?;
     if stop.wait(Some(options.wait))? {
         return Ok(());
     }
@@ -93,13 +93,22 @@ fn bridge(options: &Options) -> Result<(), Error> {
 }
 
 /// Moves frames one way until the user wants to end; when it can't, everything ends.
-fn carry(from: Receiver, to: Sender, burst: usize, moved: &Moved, stop: &Stop) -> Result<(), Error> {
-    let result = carry_until_stop(from, to, burst, moved, stop);
+fn carry(mut from: Receiver, mut to: Sender, burst: usize, moved: &Moved, stop: &Stop) -> Result<(), Error> {
+    let result = carry_until_stop(&mut from, &mut to, burst, moved, stop);
     stop.request();
+    if let Some(why) = to.refusal() {
+        warn("bridge", &format!("frames were refused, the last one because: {why}"));
+    }
     result
 }
 
-fn carry_until_stop(mut from: Receiver, mut to: Sender, burst: usize, moved: &Moved, stop: &Stop) -> Result<(), Error> {
+fn carry_until_stop(
+    from: &mut Receiver,
+    to: &mut Sender,
+    burst: usize,
+    moved: &Moved,
+    stop: &Stop,
+) -> Result<(), Error> {
     while !stop.requested() {
         from.wait(stop, None)?;
         let (mut frames, mut bytes, mut refused) = (0, 0, 0);
