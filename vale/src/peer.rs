@@ -48,6 +48,13 @@ pub struct Sender<'a> {
 pub trait Source {
     /// The next frame, with its number in the batch.
     fn next(&mut self) -> Option<(usize, FrameRef<'_>)>;
+
+    /// Puts as many of the next frames as it can into `space` slots of a ring from `tail` on, all at once: moves `tail`
+    /// on, returns the frames and their bytes. (0, 0) leaves them to [`Source::next`].
+    #[inline(always)]
+    fn put_many(&mut self, _ring: &PeerRing, _tail: &mut u32, _space: u32, _time_ns: u64) -> (u32, u64) {
+        (0, 0)
+    }
 }
 
 /// One frame.
@@ -95,8 +102,12 @@ impl Peer {
         time_ns: u64,
         mut delivered: impl FnMut(usize),
     ) -> u32 {
-        let mut entered: Option<Filling<'_>> = None;
+        let mut entered = self.begin(sender);
         let mut count = 0;
+        if let Some(f) = &mut entered {
+            f.look_for_space(self.ring.num_slots());
+            count += f.put_many(frames, time_ns);
+        }
         while let Some((k, frame)) = frames.next() {
             let need = PeerRing::slots_for(frame.len());
             let f = match &mut entered {
@@ -122,6 +133,7 @@ impl Peer {
                 count += 1;
                 delivered(k);
             }
+            count += f.put_many(frames, time_ns);
         }
         if let Some(f) = entered {
             f.publish(sender);
@@ -257,6 +269,15 @@ impl Filling<'_> {
                 false
             }
         }
+    }
+
+    #[inline(always)]
+    fn put_many<S: Source>(&mut self, frames: &mut S, time_ns: u64) -> u32 {
+        let (n, bytes) = frames.put_many(&self.peer.ring, &mut self.tail, self.space, time_ns);
+        self.space -= n;
+        self.frames += n;
+        self.bytes += bytes;
+        n
     }
 
     /// Publishes the frames, leaves the lock, and rings.

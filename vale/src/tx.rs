@@ -9,6 +9,7 @@ use crate::peer::{Once, Peer, Sender, Source};
 use crate::route::{Routes, Target};
 use crate::table::age_of;
 use nm_core::clock::Clock;
+use nm_core::ring::peer::PeerRing;
 use nm_core::ring::slots::{FrameRef, MAX_FRAME};
 use nm_core::shm::switch_page::PORTS;
 use nm_core::sync::{AtomicU64, Fences, Ordering};
@@ -40,7 +41,7 @@ pub struct Tx {
 /// Frames of a transmit ring from `at` on, while they have the same addresses.
 struct Run<'a> {
     ring: &'a mut TxRing,
-    addresses: (u64, u64),
+    addresses: [u8; 12],
     at: u32,
     frames: u32,
     bytes: u64,
@@ -52,13 +53,21 @@ impl Source for Run<'_> {
         let (frame, next) = self.ring.frame_at(self.at)?;
         // One that makes no sense ends the run; `group` passes over it.
         let frame = frame?;
-        if frame.addresses() != Some(self.addresses) {
+        if frame.address_bytes() != Some(self.addresses) {
             return None;
         }
         self.at = next;
         self.frames += 1;
         self.bytes += frame.len() as u64;
         Some((0, frame))
+    }
+
+    #[inline(always)]
+    fn put_many(&mut self, ring: &PeerRing, tail: &mut u32, space: u32, time_ns: u64) -> (u32, u64) {
+        let (frames, bytes) = ring.put_run(tail, space, self.ring, &mut self.at, self.addresses, time_ns);
+        self.frames += frames;
+        self.bytes += bytes;
+        (frames, bytes)
     }
 }
 
@@ -140,8 +149,8 @@ impl Tx {
     fn send_run(&mut self, ring: &mut TxRing, nonblocking: bool, time_ns: u64) -> u32 {
         let at = ring.hwcur();
         let Some((Some(first), _)) = ring.frame_at(at) else { return 0 };
-        let Some(addresses) = first.addresses() else { return 0 };
-        let target = self.routes.target(&self.member, addresses.0, addresses.1, age_of(time_ns));
+        let Some((addresses, (destination, source))) = first.address_bytes().zip(first.addresses()) else { return 0 };
+        let target = self.routes.target(&self.member, destination, source, age_of(time_ns));
         let Target::One(port) = target else { return 0 };
         let sender = Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking };
         let mut run = Run { ring, addresses, at, frames: 0, bytes: 0 };

@@ -1,6 +1,7 @@
 //! The other end of a receive ring: how a sender fills it.
 
 use super::slots::{Direction, FrameRef, Malformed, Slots};
+use super::tx::TxRing;
 use crate::shm::layout::{BUF_SIZE, Layout};
 use crate::shm::mapping::Mapping;
 use std::sync::Arc;
@@ -59,6 +60,28 @@ impl PeerRing {
         let used = self.slots.write(tail, frame, time_ns)?;
         self.slots.prefetch_write(tail, PREFETCH);
         Ok(self.slots.add(tail, used))
+    }
+
+    /// Copies a run of short frames with the same addresses from a transmit ring: as [`PeerRing::put`] for each, while
+    /// they fit `space` slots. Moves `tail` and `at` on; returns the frames and their bytes.
+    #[inline(always)]
+    pub fn put_run(
+        &self,
+        tail: &mut u32,
+        space: u32,
+        from: &TxRing,
+        at: &mut u32,
+        addresses: [u8; 12],
+        time_ns: u64,
+    ) -> (u32, u64) {
+        if *tail >= self.slots.num_slots() {
+            return (0, 0);
+        }
+        let most = from.waiting_from(*at).min(space);
+        let (frames, bytes) = self.slots.copy_run(*tail, from.slots(), *at, most, addresses, time_ns, PREFETCH);
+        *tail = self.slots.add(*tail, frames);
+        *at = from.advance(*at, frames);
+        (frames, bytes)
     }
 
     /// The slot after `at`, for passing over one that can't be used.

@@ -96,6 +96,20 @@ impl TxRing {
         }
     }
 
+    /// For a port's txsync: slots from `at` up to the head.
+    pub(super) fn waiting_from(&self, at: u32) -> u32 {
+        self.slots.distance(at, self.head).min(self.slots.distance(self.hwcur, self.head))
+    }
+
+    pub(super) fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    /// The slot number `n` after `at`.
+    pub(super) fn advance(&self, at: u32, n: u32) -> u32 {
+        self.slots.add(at, n)
+    }
+
     /// For a port's txsync: frees the slots before `to`.
     pub fn consume(&mut self, to: u32) {
         if self.slots.distance(self.hwcur, to) <= self.slots.distance(self.hwcur, self.head) {
