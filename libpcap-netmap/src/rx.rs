@@ -32,10 +32,10 @@ const HOLD: u32 = 64;
 const BATCH: Duration = Duration::from_millis(8);
 /// A batch that is worth waking for.
 const BATCH_SLOTS: u32 = 256;
+/// Frames found at once that tell of a stream too fast to sleep in between.
+const STREAM_SLOTS: u32 = 16;
 
 const NANOS: u64 = 1_000_000_000;
-
-const NO_HEADER: pcap_pkthdr = pcap_pkthdr { ts: timeval { tv_sec: 0, tv_usec: 0 }, caplen: 0, len: 0 };
 
 /// The receive side of an activated handle; one thread at a time uses it.
 pub(crate) struct Rx {
@@ -118,7 +118,7 @@ impl Rx {
             nano,
             second_ns: 0,
             second: 0,
-            header: NO_HEADER,
+            header: pcap_pkthdr { ts: timeval { tv_sec: 0, tv_usec: 0 }, caplen: 0, len: 0 },
             outer: None,
             batch_slots: BATCH_SLOTS.min(slots / 4).max(1),
             hold: HOLD.min(slots / 4).max(1),
@@ -145,9 +145,9 @@ impl Rx {
         }
     }
 
-    /// The next frame of the window that passes the filter; NULL when there is none.
+    /// The next frame of the window that passes the filter.
     #[inline(always)]
-    fn take(&mut self, unflushed: &AtomicU64, header: &mut pcap_pkthdr) -> *const c_uchar {
+    fn take(&mut self, unflushed: &AtomicU64) -> Option<(pcap_pkthdr, *const c_uchar)> {
         while self.next < self.end {
             let Some(&frame) = self.window.get(self.next) else { break };
             self.next += 1;
@@ -164,12 +164,9 @@ impl Rx {
                 reject(unflushed);
                 continue;
             }
-            header.ts = self.stamp(frame.time_ns);
-            header.caplen = caplen;
-            header.len = frame.len;
-            return frame.data;
+            return Some((pcap_pkthdr { ts: self.stamp(frame.time_ns), caplen, len: frame.len }, frame.data));
         }
-        std::ptr::null()
+        None
     }
 
     /// C's time of a frame. A division by a constant only when the second changes.
@@ -286,7 +283,7 @@ fn wait(rx: &mut Rx, active: &Active, round: &mut Round) -> Result<bool, PortErr
         Woken::TimedOut | Woken::Woken => return Ok(true),
         Woken::Frames => {}
     }
-    if !active.immediate && rx.port.ring().ready() < rx.batch_slots {
+    if !active.immediate && rx.port.ring().ready() < rx.batch_slots.min(STREAM_SLOTS) {
         rx.port.wait(rx.batch_slots, Some(batch_time(active)))?;
     }
     Ok(true)
@@ -368,7 +365,6 @@ unsafe fn run(
         Err(code) => return code,
     };
     let mut round = Round { budget: None, looping, nested: !outermost, deadline: None };
-    let mut header = NO_HEADER;
     let mut delivered: c_int = 0;
     let result = loop {
         let filled = guard::live(live, Err(PCAP_ERROR), || refill(live, live.active()?, &mut round, delivered > 0));
@@ -388,11 +384,7 @@ unsafe fn run(
             if outermost {
                 (*rx).outer = Some(here);
             }
-            loop {
-                let data = (*rx).take(&(*active).unflushed, &mut header);
-                if data.is_null() {
-                    break;
-                }
+            while let Some((header, data)) = (*rx).take(&(*active).unflushed) {
                 callback(user, &raw const header, data);
                 delivered += 1;
                 // ORDER: Relaxed: CLOSED comes from this very thread, BREAK carries nothing with it.
@@ -443,8 +435,7 @@ fn read_one(live: &Live) -> Result<(*const pcap_pkthdr, *const c_uchar), c_int> 
     let rx = unsafe { &mut *active.rx.get() };
     // ORDER: Relaxed, as in `run`.
     if live.attention.load(Ordering::Relaxed) == 0 && rx.next < rx.end {
-        let data = take_one(active, rx);
-        if !data.is_null() {
+        if let Some(data) = take_one(active, rx) {
             return Ok((&raw const rx.header, data));
         }
     }
@@ -452,13 +443,10 @@ fn read_one(live: &Live) -> Result<(*const pcap_pkthdr, *const c_uchar), c_int> 
 }
 
 #[inline(always)]
-fn take_one(active: &Active, rx: &mut Rx) -> *const c_uchar {
-    let mut header = rx.header;
-    let data = rx.take(&active.unflushed, &mut header);
-    if !data.is_null() {
-        rx.header = header;
-    }
-    data
+fn take_one(active: &Active, rx: &mut Rx) -> Option<*const c_uchar> {
+    let (header, data) = rx.take(&active.unflushed)?;
+    rx.header = header;
+    Some(data)
 }
 
 #[inline(never)]
@@ -472,8 +460,7 @@ fn read_one_slowly(live: &Live, active: &Active) -> Result<(*const pcap_pkthdr, 
         match refill(live, active, &mut round, false) {
             Ok(Refill::Frames) => {
                 // SAFETY: as above.
-                let data = unsafe { take_one(active, &mut *rx) };
-                if !data.is_null() {
+                if let Some(data) = unsafe { take_one(active, &mut *rx) } {
                     break Ok(data);
                 }
             }
