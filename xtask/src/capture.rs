@@ -29,6 +29,27 @@ pub fn frames(path: &Path) -> Result<Vec<Frame>, Failure> {
     parse(&file).ok_or_else(|| format!("{}: not a capture in microseconds", path.display()).into())
 }
 
+/// Writes frames that were not cut, as Ethernet.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn write(path: &Path, frames: &[Frame]) -> Result<(), Failure> {
+    Ok(fs::write(path, unparse(frames)).map_err(|e| format!("{}: {e}", path.display()))?)
+}
+
+fn unparse(frames: &[Frame]) -> Vec<u8> {
+    const VERSION_2_4: u32 = 2 | 4 << 16;
+    const SNAPLEN: u32 = 262_144;
+    const ETHERNET: u32 = 1;
+    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>();
+    let mut file = words(&[MAGIC_MICROSECONDS, VERSION_2_4, 0, 0, SNAPLEN, ETHERNET]);
+    for Frame { time, wire_len, bytes } in frames {
+        file.extend(words(&[time.as_secs() as u32, time.subsec_micros(), bytes.len() as u32, *wire_len as u32]));
+        file.extend(bytes);
+    }
+    file
+}
+
 fn parse(file: &[u8]) -> Option<Vec<Frame>> {
     let header = file.get(..FILE_HEADER)?;
     if word(header, 0) != MAGIC_MICROSECONDS {
@@ -53,29 +74,28 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 mod tests {
     use super::*;
 
-    fn file(frames: &[&[u8]]) -> Vec<u8> {
-        let mut file = MAGIC_MICROSECONDS.to_ne_bytes().to_vec();
-        file.resize(FILE_HEADER, 0);
-        for (i, frame) in frames.iter().enumerate() {
-            for word in [7, i as u32, frame.len() as u32, frame.len() as u32 + 1] {
-                file.extend(word.to_ne_bytes());
-            }
-            file.extend(*frame);
-        }
-        file
+    fn frame(micros: u64, bytes: &[u8]) -> Frame {
+        Frame { time: Duration::from_micros(micros), wire_len: bytes.len() + 1, bytes: bytes.to_vec() }
     }
 
     #[test]
-    fn reads_each_frame_with_its_time_and_lengths() {
-        let frames = parse(&file(&[b"one", b""])).unwrap();
-        assert_eq!(frames.len(), 2);
-        assert_eq!(frames[0], Frame { time: Duration::from_secs(7), wire_len: 4, bytes: b"one".to_vec() });
-        assert_eq!(frames[1].time, Duration::new(7, 1_000));
+    fn reads_what_it_wrote() {
+        let frames = [frame(7_000_001, b"one"), frame(0, b"")];
+        assert_eq!(parse(&unparse(&frames)).unwrap(), frames);
+    }
+
+    #[test]
+    fn reads_the_recorded_capture() {
+        let path = crate::workspace::root().join("testdata/first-light.pcap");
+        let frames = frames(&path).unwrap();
+        assert_eq!(frames.len(), 81);
+        assert!(frames.iter().all(|f| f.wire_len == f.bytes.len() && (42..=1514).contains(&f.wire_len)));
+        assert_eq!(unparse(&frames), fs::read(path).unwrap());
     }
 
     #[test]
     fn leaves_out_a_frame_that_is_cut_short() {
-        let whole = file(&[b"one", b"two"]);
+        let whole = unparse(&[frame(1, b"one"), frame(2, b"two")]);
         for cut in [1, 3, 10, 18] {
             assert_eq!(parse(&whole[..whole.len() - cut]).unwrap().len(), 1, "cut by {cut}");
         }

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["build"] => build::all(),
         ["demo"] => demo::run(),
-        [demo::VETH_TASK] => demo::on_veth(),
+        [demo::VETH_TASK, capture] => demo::on_veth(capture),
         ["test"] => test::run(false),
         ["test", "--long"] => test::run(true),
         ["bench", ref rest @ ..] if !rest.is_empty() => bench::run(rest),

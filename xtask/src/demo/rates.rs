@@ -1,13 +1,15 @@
 //! How many frames a second the two ports carry, and beside them libpcap on a veth pair.
 //!
-//! The same two programs measure both: `nmreplay` plays the capture at top speed, one frame a call, and `pkt-gen`
-//! sends one frame over and over, in batches where the port has rings; `pkt-gen -f rx` counts what arrives.
+//! The same programs measure both. `nmreplay` sends by `pcap_inject`, one frame a call; `pkt-gen` sends in batches
+//! where the port has rings. `pkt-gen -f rx` counts what arrives.
 
 use super::{CAPTURE, Stage};
 use crate::Failure;
+use crate::capture::{self, Frame};
 use crate::packages::find;
 use crate::running::Running;
 use crate::workspace::{self, dist, is_root, root};
+use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
@@ -19,29 +21,33 @@ const A_WHILE: Duration = Duration::from_secs(10);
 pub const VETH_TASK: &str = "demo-on-veth";
 const VETH: [&str; 2] = ["veth-a", "veth-b"];
 
-/// Frames a second that arrived.
-#[derive(Clone, Copy)]
-struct Rates {
-    replayed: f64,
-    generated: f64,
-}
+/// The senders: what they do, and how they are called with the name of a port at the end. `@` stands for a capture of
+/// [`sixty_bytes`].
+const SENDERS: [(&str, &[&str]); 3] = [
+    ("this capture, a call a frame", &["nmreplay", "--top", "--preload", "--loops", "0", "-f", CAPTURE, "-i"]),
+    ("60 bytes, a call a frame", &["nmreplay", "--top", "--preload", "--loops", "0", "-f", "@", "-i"]),
+    ("60 bytes, in batches", &["pkt-gen", "-f", "tx", "-l", "60", "-i"]),
+];
+
+/// Frames a second that arrived, for each of [`SENDERS`].
+type Rates = Vec<f64>;
 
 /// Measures and prints.
 ///
 /// # Errors
 /// When a program fails or nothing arrives. Where no veth pair can be made, this is said and no error.
 pub fn run(stage: &Stage) -> Result<(), Failure> {
-    let ours = measure("vale0:a", "vale0:b", |program| stage.on_our_switches(Command::new(dist().join(program))))?;
-    let veth = beside();
+    let capture = stage.0.join("sixty-bytes.pcap");
+    capture::write(&capture, &sixty_bytes())?;
+    let tool = |program: &str| stage.on_our_switches(Command::new(dist().join(program)));
+    let ours = measure("vale0:a", "vale0:b", &capture, tool)?;
+    let veth = beside(&capture);
     println!("\nAt top speed, millions of frames that arrive a second:");
-    println!("{:42}{:>18}{:>18}", "", "vale0:a, vale0:b", "libpcap, veth");
-    for (what, rate) in [
-        ("nmreplay, this capture, a call a frame", (|r| r.replayed) as fn(&Rates) -> f64),
-        ("pkt-gen, 60 bytes, batches on rings", |r| r.generated),
-    ] {
-        let (millions, theirs) = (rate(&ours) / 1e6, veth.as_ref().ok().map(|v| rate(v) / 1e6));
-        let beside = theirs.map(|t| format!("{t:>18.3}{:>8.0} times", millions / t)).unwrap_or_default();
-        println!("{what:42}{millions:>18.3}{beside}");
+    println!("{:30}{:>18}{:>18}", "", "vale0:a, vale0:b", "libpcap, veth");
+    for (i, (what, _)) in SENDERS.iter().enumerate() {
+        let theirs = veth.as_ref().ok().and_then(|rates| rates.get(i));
+        let beside = theirs.map(|t| format!("{:>18.3}{:>8.0} times", t / 1e6, ours[i] / t)).unwrap_or_default();
+        println!("{what:30}{:>18.3}{beside}", ours[i] / 1e6);
     }
     if let Err(why) = veth {
         println!("skipped: libpcap on a veth pair: {why}");
@@ -49,32 +55,34 @@ pub fn run(stage: &Stage) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Frames of 60 bytes to everybody, of the type for experiments, enough that beginning again costs nothing.
+fn sixty_bytes() -> Vec<Frame> {
+    let mut bytes = vec![0xff; 6];
+    bytes.extend([0x02, 0, 0, 0, 0, 0x0a, 0x88, 0xb5]);
+    bytes.resize(60, 0);
+    vec![Frame { time: Duration::ZERO, wire_len: bytes.len(), bytes }; 1000]
+}
+
 /// The rates from port `from` to port `to`, with the tools that `tool` prepares.
-fn measure(from: &str, to: &str, tool: impl Fn(&str) -> Command) -> Result<Rates, Failure> {
-    let rate = |sender: &mut Command| -> Result<f64, Failure> {
+fn measure(from: &str, to: &str, capture: &Path, tool: impl Fn(&str) -> Command) -> Result<Rates, Failure> {
+    let rate = |words: &[&str]| -> Result<f64, Failure> {
         let mut receiver = Running::start(tool("pkt-gen").args(["-i", to, "-f", "rx", "-T", "100"]))?;
         // Its first report, ten times a second, says that the port is open.
         receiver.wait_for(" frames in ", A_WHILE)?;
-        let mut sender = Running::start(sender)?;
+        let arguments = words[1..].iter().map(|&word| if word == "@" { capture.as_os_str() } else { word.as_ref() });
+        let mut sender = Running::start(tool(words[0]).args(arguments).arg(from).current_dir(root()))?;
         sleep(SPELL);
         sender.interrupt();
         let (status, said) = sender.finish(A_WHILE, || ())?;
         if !status.success() {
-            return Err(format!("the sender on {from}: {status}\n{said}").into());
+            return Err(format!("{} on {from}: {status}\n{said}", words[0]).into());
         }
         sleep(Duration::from_millis(200));
         receiver.interrupt();
         let (_, said) = receiver.finish(A_WHILE, || ())?;
         received(&said).ok_or_else(|| format!("nothing arrived at {to}: {said}").into())
     };
-    Ok(Rates {
-        replayed: rate(
-            tool("nmreplay")
-                .args(["-f", CAPTURE, "-i", from, "--top", "--preload", "--loops", "0"])
-                .current_dir(root()),
-        )?,
-        generated: rate(tool("pkt-gen").args(["-i", from, "-f", "tx", "-l", "60"]))?,
-    })
+    SENDERS.iter().map(|(_, words)| rate(words)).collect()
 }
 
 /// What pkt-gen's last line says: `received 1000 frames, 60000 bytes in 0.080 s: …`, frames a second.
@@ -88,27 +96,28 @@ fn received(said: &str) -> Option<f64> {
 
 /// The same on a veth pair, measured by this program started again in a network namespace of its own: root may make
 /// one, and so may others where the system lets them be root in a user namespace.
-fn beside() -> Result<Rates, String> {
+fn beside(capture: &Path) -> Result<Rates, String> {
     if find("ip").is_none() {
         return Err("ip is missing (iproute2)".into());
     }
     let rights: &[&str] = if is_root() { &["--net"] } else { &["--map-root-user", "--net"] };
     let me = std::env::current_exe().map_err(|e| e.to_string())?;
     let mut command = Command::new("unshare");
-    let inside = Running::start(command.args(rights).arg("--").arg(me).arg(VETH_TASK)).map_err(|e| e.to_string())?;
-    let (status, said) = inside.finish(8 * A_WHILE, || ()).map_err(|e| e.to_string())?;
-    let rates = said.lines().find_map(|line| line.strip_prefix("rates ")?.split_once(' '));
-    match rates.map(|(replayed, generated)| (replayed.parse(), generated.parse())) {
-        Some((Ok(replayed), Ok(generated))) if status.success() => Ok(Rates { replayed, generated }),
-        _ => Err(said.trim().to_string()),
-    }
+    let inside = Running::start(command.args(rights).arg("--").arg(me).arg(VETH_TASK).arg(capture));
+    let (status, said) = inside.and_then(|i| i.finish(10 * A_WHILE, || ())).map_err(|e| e.to_string())?;
+    let rates: Rates = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("rates "))
+        .flat_map(|rates| rates.split(' ').filter_map(|rate| rate.parse().ok()))
+        .collect();
+    if status.success() && rates.len() == SENDERS.len() { Ok(rates) } else { Err(said.trim().to_string()) }
 }
 
-/// [`VETH_TASK`]: makes the pair, measures, prints `rates REPLAYED GENERATED`.
+/// [`VETH_TASK`]: makes the pair, measures, prints `rates` and a rate for each of [`SENDERS`].
 ///
 /// # Errors
 /// Without the right to make the pair, or veth in the kernel.
-pub fn on_veth() -> Result<(), Failure> {
+pub fn on_veth(capture: &str) -> Result<(), Failure> {
     // The kernel's own IPv6 chatter would be among the frames.
     let _ = std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
     let ip = find("ip").ok_or("ip is missing")?;
@@ -120,8 +129,8 @@ pub fn on_veth() -> Result<(), Failure> {
     ] {
         workspace::run(Command::new(&ip).args(words))?;
     }
-    let Rates { replayed, generated } = measure(a, b, |program| Command::new(dist().join(program)))?;
-    println!("rates {replayed} {generated}");
+    let rates = measure(a, b, Path::new(capture), |program| Command::new(dist().join(program)))?;
+    println!("rates {}", rates.iter().map(f64::to_string).collect::<Vec<_>>().join(" "));
     Ok(())
 }
 
