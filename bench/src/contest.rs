@@ -9,7 +9,7 @@ use std::time::Duration;
 /// What one round of one contestant came to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Outcome {
-    /// Frames that the senders handed over.
+    /// Frames that should have arrived: what the senders handed over, once for each receiver.
     pub sent: u64,
     /// Frames that arrived, at all receivers together.
     pub received: u64,
@@ -75,10 +75,11 @@ impl Contestant for Party {
         }
         let mut all = Outcome::default();
         let (mut start, mut end) = (u64::MAX, 0);
+        let copies = self.receivers.len() as u64;
         for child in self.senders.iter_mut().chain(&mut self.receivers) {
             let figures = child.done()?;
             let figure = |key: &str| figures.get(key).copied().unwrap_or(0);
-            all.sent += figure("sent");
+            all.sent += figure("sent") * copies;
             all.received += figure("received");
             all.missing += figure("missing");
             all.cpu_seconds += figure("cpu") as f64 / 1e9;

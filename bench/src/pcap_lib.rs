@@ -56,6 +56,23 @@ pub struct Pcap<'a> {
     handle: Handle,
 }
 
+/// Ends the loop of a handle that is still open: it borrows it.
+#[derive(Clone, Copy)]
+pub struct Stopper<'a> {
+    pcap: &'a Pcap<'a>,
+}
+
+// SAFETY: all that a stopper does is pcap_breakloop, which any thread may call while another reads.
+unsafe impl Send for Stopper<'_> {}
+
+impl Stopper<'_> {
+    /// `pcap_breakloop`.
+    pub fn stop(self) {
+        // SAFETY: the handle is open as long as it is borrowed.
+        unsafe { (self.pcap.lib.breakloop)(self.pcap.handle) }
+    }
+}
+
 /// Where the libraries are: `system` or `ours`.
 ///
 /// # Errors
@@ -181,10 +198,9 @@ impl Pcap<'_> {
         }
     }
 
-    /// `pcap_breakloop`.
-    pub fn stop(&self) {
-        // SAFETY: the handle is open.
-        unsafe { (self.lib.breakloop)(self.handle) }
+    /// What ends `run_loop` from the handler, or from another thread.
+    pub fn stopper(&self) -> Stopper<'_> {
+        Stopper { pcap: self }
     }
 
     /// `pcap_next_ex`: the next frame in place, or `None` when none came in time.

@@ -1,6 +1,6 @@
 //! The picture of a run: bars, in SVG.
 
-use crate::rows::Finding;
+use crate::rows::{Finding, OURS};
 use crate::table::{Comparison, short};
 use std::fmt::Write;
 
@@ -32,6 +32,7 @@ fn draw_panel(body: &mut String, panel: &Comparison, top: usize) -> usize {
     let quantity = panel.quantity;
     let spreads: Vec<_> = panel.standings.iter().map(|s| quantity.spread(s)).collect();
     let most = spreads.iter().flatten().map(|s| s.max).fold(f64::MIN_POSITIVE, f64::max);
+    let beside_peers = panel.standings.iter().any(|s| s.name == OURS);
     let better = if quantity.less_is_better { "less is better" } else { "more is better" };
     let _ = writeln!(
         body,
@@ -54,7 +55,7 @@ fn draw_panel(body: &mut String, panel: &Comparison, top: usize) -> usize {
         match spread {
             Some(s) => {
                 let x = |value: f64| NAME_WIDTH as f64 + 10.0 + value / most * BAR_WIDTH;
-                let colour = if n == 0 { "#1a6fb5" } else { "#a9b3bd" };
+                let colour = if n == 0 || !beside_peers { "#1a6fb5" } else { "#a9b3bd" };
                 let _ = writeln!(
                     body,
                     "<rect x=\"{}\" y=\"{}\" width=\"{:.1}\" height=\"{}\" fill=\"{colour}\"/>\

@@ -50,6 +50,7 @@ const NOTES: &str = "
   stays in the cache, which is what no program that has frames to send can do.
 - *DPDK memif*: two `dpdk-testpmd`, txonly to rxonly, the driver's defaults; its rate is testpmd's own figure, and
   rxonly does not look at the frames.
-- *DPDK ring with a copy*: `bench/peers/ring_copy.c`, an rte_ring of 1,024 between two processes, batches of 256.
+- *DPDK ring with a copy*: `bench/peers/ring_copy.c`, an rte_ring of 1,024 between two processes, in batches of 256,
+  and of 32 as is DPDK's custom.
 - *libpcap over veth*: the same program as ours, with the system's library and a veth pair in a network namespace.
 ";

@@ -2,6 +2,7 @@
 
 use crate::contest::{Outcome, Spread, Standing, ratio};
 use crate::distance;
+use crate::rows::OURS;
 use std::fmt::{self, Write};
 
 /// What a ratio must keep to.
@@ -174,7 +175,7 @@ impl Comparison {
 
     fn line(&self, this: &str, peer: &str, bound: Bound, verdict: Verdict) -> Line {
         let text = |name: &str| self.standing(name).map_or(String::new(), |s| self.quantity.text(s));
-        let what = if this == "ours" { self.what.clone() } else { format!("{}: {this}", self.what) };
+        let what = if this == OURS { self.what.clone() } else { format!("{}: {this}", self.what) };
         Line {
             what,
             ours: text(this),

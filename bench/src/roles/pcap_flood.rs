@@ -2,9 +2,11 @@
 
 use crate::clock;
 use crate::frame::{self, END, OrderCheck};
-use crate::pcap_lib::{self, OpenOptions, PacketHeader, Pcap, PcapLib};
+use crate::pcap_lib::{self, OpenOptions, PacketHeader, PcapLib, Stopper};
 use crate::role::{Args, Report, serve};
 use std::ffi::c_uchar;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 const OPEN: OpenOptions = OpenOptions { immediate: false, nonblocking: false, timeout_ms: 10 };
@@ -34,7 +36,7 @@ pub fn send(args: &Args) -> Result<(), String> {
         frame::set_mark(&mut frame, frame::flood_mark(0, round.number, END));
         for _ in 0..5 {
             // The receiver may be full, and the system's library does not wait for it.
-            std::thread::sleep(Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(2));
             pcap.inject(&frame);
         }
         Ok(Report::default().with("sent", sent).with("refused", refused).with("start", start).with("end", end))
@@ -42,7 +44,7 @@ pub fn send(args: &Args) -> Result<(), String> {
 }
 
 struct Receiver<'a> {
-    pcap: &'a Pcap<'a>,
+    stopper: Stopper<'a>,
     check: OrderCheck,
 }
 
@@ -54,7 +56,7 @@ extern "C" fn receive_one(user: *mut c_uchar, header: *const PacketHeader, data:
     if frame::is_ours(frame) {
         receiver.check.note(frame::mark(frame));
         if receiver.check.ended > 0 {
-            receiver.pcap.stop();
+            receiver.stopper.stop();
         }
     }
 }
@@ -66,10 +68,23 @@ pub fn receive(args: &Args) -> Result<(), String> {
     let hello = frame::build(60, [0xff; 6], frame::station(200));
     serve(|round| {
         pcap.inject(&hello);
-        let mut receiver = Receiver { pcap: &pcap, check: OrderCheck::new(round.number, END) };
+        let stopper = pcap.stopper();
+        let mut receiver = Receiver { stopper, check: OrderCheck::new(round.number, END) };
         round.started();
-        // SAFETY: receive_one expects a Receiver, which lives across the call.
-        unsafe { pcap.run_loop(receive_one, (&raw mut receiver).cast()) }?;
+        thread::scope(|scope| {
+            let (finished, ends) = mpsc::channel::<()>();
+            // Every end frame may be lost.
+            let patience = Duration::from_millis(round.ms + 1500);
+            scope.spawn(move || {
+                if let Err(RecvTimeoutError::Timeout) = ends.recv_timeout(patience) {
+                    stopper.stop();
+                }
+            });
+            // SAFETY: receive_one expects a Receiver, which lives across the call.
+            let done = unsafe { pcap.run_loop(receive_one, (&raw mut receiver).cast()) };
+            drop(finished);
+            done
+        })?;
         let Receiver { check, .. } = receiver;
         Ok(Report::default().with("received", check.received).with("missing", check.missing))
     })

@@ -111,15 +111,8 @@ pub fn receive(args: &Args) -> Result<(), String> {
             Ok(()) | Err(PortError::NoRoom | PortError::ReadOnly { .. }) => {}
             Err(e) => return Err(text(e)),
         }
-        let before = port.control.stats();
         let check = receive_round(&mut port, round, OrderCheck::new(round.number, modulus), senders).map_err(text)?;
-        let after = port.control.stats();
-        let dropped = |of: fn(&nm_core::Stats) -> u64| of(&after) - of(&before);
-        Ok(Report::default()
-            .with("received", check.received)
-            .with("missing", check.missing)
-            .with("full", dropped(|s| s.dropped_full))
-            .with("stalled", dropped(|s| s.dropped_stalled)))
+        Ok(Report::default().with("received", check.received).with("missing", check.missing))
     })
 }
 
@@ -147,7 +140,7 @@ fn receive_round(port: &mut Port, round: &Round, mut check: OrderCheck, senders:
     Ok(check)
 }
 
-/// `role=raw-hold switch= count= first=`: opens that many ports and keeps them. The report is about their memory.
+/// `role=raw-hold switch= count=`: opens that many ports and keeps them. The report is about their memory.
 pub fn hold(args: &Args) -> Result<(), String> {
     let (switch, count) = (args.text("switch")?, args.number::<u32>("count")?);
     let mut ports = (0..count).map(|n| open(&format!("{switch}:h{n}"), 1024)).collect::<Result<Vec<_>, _>>()?;
