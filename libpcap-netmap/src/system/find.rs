@@ -6,6 +6,7 @@ use libc::{c_char, c_void};
 use libloading::os::unix::Library;
 use std::collections::HashSet;
 use std::env::consts::ARCH;
+use std::ffi::CStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,11 @@ const OUR_MARK: &str = "libpcap-netmap";
 
 /// Opens the first library that is a libpcap and not ours.
 pub(super) fn open() -> Result<System, String> {
+    if under_sanitizer() {
+        return Err(
+            "the system's libpcap is needed for this, and a sanitizer's runtime forbids to load it apart".into()
+        );
+    }
     if let Some(path) = chosen() {
         return try_open(&path).map_err(|why| format!("{OVERRIDE}: {why}"));
     }
@@ -39,6 +45,13 @@ pub(super) fn open() -> Result<System, String> {
         "the system's libpcap is needed for this and was not found in {} and the like (install libpcap0.8 or libpcap, or set {OVERRIDE} to its path){why_not}",
         directories()[0].display()
     ))
+}
+
+/// Whether a sanitizer's runtime is in the process: it ends the process on RTLD_DEEPBIND.
+fn under_sanitizer() -> bool {
+    // SAFETY: dlsym takes any terminated name.
+    let has = |name: &CStr| !unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }.is_null();
+    has(c"__asan_init") || has(c"__tsan_init") || has(c"__msan_init")
 }
 
 fn chosen() -> Option<PathBuf> {
