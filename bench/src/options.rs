@@ -8,7 +8,7 @@ usage: bench vale [--quick] [--rows raw60,raw1514,…] [--rounds N] [--ms N] [--
   --quick    short rounds, fewer of them: for a look, not for the record
   --rows     only these rows: raw60 raw1514 inject60 inject1514 ping-spin ping-sleep fan idle ports200 memory
   --rounds   rounds of each contestant (9; quick 3)
-  --ms       milliseconds of one round (400; quick 150)
+  --ms       milliseconds of one round (300; quick 150)
   --record   where vale-<date>.md and vale.svg go (bench/record; with --quick or --rows only when named)
 environment: PCAP_NETMAP_DIST  the folder of our libpcap.so.0.8 (dist)";
 
@@ -55,7 +55,7 @@ impl Options {
         Ok(Options {
             rows,
             rounds: rounds.unwrap_or(if quick { 3 } else { 9 }) as u32,
-            ms: ms.unwrap_or(if quick { 150 } else { 400 }),
+            ms: ms.unwrap_or(if quick { 150 } else { 300 }),
             idle_seconds: if quick { 2 } else { 10 },
             record,
         })

@@ -7,9 +7,16 @@ use crate::rows::{Bench, Finding};
 use crate::table::{Line, Verdict, markdown};
 use crate::{machine, picture, record};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+
+/// Prints a line. Whoever closed the other end of standard output still gets the record.
+macro_rules! tell {
+    ($($text:tt)*) => {
+        let _ = writeln!(io::stdout(), $($text)*);
+    };
+}
 
 /// A folder of this run's own, in memory; it goes when dropped.
 struct Folder(PathBuf);
@@ -72,25 +79,25 @@ pub fn run(options: &Options) -> Result<(), String> {
     let _first = First::take();
     let folder = Folder::make()?;
     let bench = Bench::new(options, &folder.0);
-    println!("{} ({} rounds of {} ms)", machine::describe(), options.rounds, options.ms);
+    tell!("{} ({} rounds of {} ms)", machine::describe(), options.rounds, options.ms);
     let load = machine::load();
-    println!("load average before: {load}");
+    tell!("load average before: {load}");
     let mut findings = Vec::new();
     for (name, row) in rows {
         // ORDER: Relaxed, a flag that guards nothing.
         if !options.wants(name) || INTERRUPTED.load(Ordering::Relaxed) {
             continue;
         }
-        println!("\n{name}");
+        tell!("\n{name}");
         let finding = row(&bench);
         for comparison in &finding.comparisons {
-            println!("  {}", comparison.what);
+            tell!("  {}", comparison.what);
             for [who, figure, near, far, lost, _] in comparison.details() {
-                println!("    {who:<24} {figure:<32} near: {near:<12} far: {far:<12} lost: {lost}");
+                tell!("    {who:<24} {figure:<32} near: {near:<12} far: {far:<12} lost: {lost}");
             }
         }
         for line in &finding.lines {
-            println!("  -> ratio {}, {}: {}", line.ratio, line.target, line.verdict);
+            tell!("  -> ratio {}, {}: {}", line.ratio, line.target, line.verdict);
         }
         findings.push(finding);
     }
@@ -99,9 +106,9 @@ pub fn run(options: &Options) -> Result<(), String> {
         return Err("interrupted".to_string());
     }
     let lines: Vec<&Line> = findings.iter().flat_map(|f| &f.lines).collect();
-    println!("\n{}", table(&lines));
+    tell!("\n{}", table(&lines));
     let count = |v: fn(&Verdict) -> bool| lines.iter().filter(|l| v(&l.verdict)).count();
-    println!(
+    tell!(
         "{} met, {} not met, {} skipped",
         count(|v| *v == Verdict::Met),
         count(|v| *v == Verdict::NotMet),
@@ -114,7 +121,7 @@ pub fn run(options: &Options) -> Result<(), String> {
             fs::create_dir_all(to)
                 .and_then(|()| fs::write(&path, content))
                 .map_err(|e| format!("{}: {e}", path.display()))?;
-            println!("written: {}", path.display());
+            tell!("written: {}", path.display());
         }
     }
     Ok(())
