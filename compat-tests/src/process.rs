@@ -203,7 +203,8 @@ impl Running {
     pub fn wait_for(&mut self, text: &str, limit: Duration) {
         let deadline = Instant::now() + limit;
         loop {
-            let ended = self.has_ended();
+            // Whoever has ended has said all once the threads that collect it have ended, too.
+            let ended = self.has_ended() && self.readers.iter().all(JoinHandle::is_finished);
             let (stdout, stderr) = self.printed();
             if stdout.contains(text) || stderr.contains(text) {
                 return;

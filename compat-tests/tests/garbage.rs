@@ -2,6 +2,9 @@
 
 use compat_tests::random::Random;
 use compat_tests::{Finished, Program, Running, Sandbox, cc};
+use nm_core::shm::port_page::{PortPage, SleepLine};
+use std::mem::offset_of;
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 /// How soon a program ends that was told to.
@@ -71,4 +74,25 @@ fn garbage_in_shared_memory_costs_frames_only() {
         let words = round(random.any() >> 32, 2);
         assert!(words > 1000, "only {words} words of garbage were written");
     }
+}
+
+/// Somebody writes 0 where a sleeping reader says that it wants to be woken: the sender does not wake it. It has no
+/// timeout, and finds the frame all the same.
+#[test]
+fn a_disarmed_bell_is_not_the_end() {
+    let sandbox = Sandbox::new();
+    let mut sleeper = sandbox.ours(cc::program("sleeper.c")).arg("vale0:a").start();
+    sleeper.wait_for("open", LIMIT);
+    // Longer than it spins: it sleeps.
+    std::thread::sleep(Duration::from_millis(200));
+    let port = std::fs::OpenOptions::new().write(true).read(true).open(sandbox.switches().join("vale0/ports/port.0"));
+    let port = port.expect("the port's file");
+    let armed = (offset_of!(PortPage, sleep) + offset_of!(SleepLine, armed)) as u64;
+    let mut word = [0; 4];
+    port.read_exact_at(&mut word, armed).expect("the word");
+    assert_ne!(word, [0; 4], "the reader does not sleep");
+    port.write_all_at(&[0; 4], armed).expect("garbage");
+    sender(&sandbox, "vale0:b", 0, 1).finish_within(LIMIT).expect_success();
+    assert!(sleeper.finish_within(LIMIT).expect_success().stdout.ends_with("next_ex 1, good\n"));
+    sandbox.assert_clean();
 }

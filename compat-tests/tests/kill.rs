@@ -37,12 +37,15 @@ fn figure(run: &Finished, word: &str) -> u32 {
 fn killed_senders_and_receivers_harm_nobody() {
     let kills: u32 = std::env::var("COMPAT_KILLS").ok().and_then(|s| s.parse().ok()).unwrap_or(100);
     let (sandbox, mut random) = (Sandbox::new(), Random::seeded());
-    let reader = open(receiver(&sandbox, "vale0:reader", 0, SURVIVOR));
-    let writer = open(sender(&sandbox, "vale0:writer", SURVIVOR, 1000, 0));
+    let mut reader = open(receiver(&sandbox, "vale0:reader", 0, SURVIVOR));
+    let mut writer = open(sender(&sandbox, "vale0:writer", SURVIVOR, 1000, 0));
     let mut victims: Vec<Option<Running>> = (0..VICTIMS).map(|_| None).collect();
     let mut killed = 0;
     let mut number = SURVIVOR;
     while killed < kills {
+        for survivor in [&mut reader, &mut writer] {
+            assert!(!survivor.has_ended(), "after {killed} kills a survivor ended: {:?}", survivor.printed());
+        }
         let place = random.below(VICTIMS) as usize;
         if let Some(mut victim) = victims[place].take() {
             assert!(!victim.has_ended(), "a victim ended by itself: {:?}", victim.printed());
