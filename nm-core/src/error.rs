@@ -119,7 +119,7 @@ impl fmt::Display for PortError {
             PortError::SwitchFull { switch, ports } => write!(f, "{switch}: all {ports} ports of the switch are taken"),
             PortError::NotFound { name } => write!(f, "{name}: No such switch or port exists"),
             PortError::Corrupt { path, why } => {
-                write!(f, "{path}: not usable as part of a switch: {why} (vale-ctl -d removes the switch)")
+                write!(f, "{path}: not usable as part of a switch: {why} (vale-ctl destroy removes the switch)")
             }
             PortError::TooShort { len } => write!(f, "frame of {len} bytes is shorter than an Ethernet header"),
             PortError::TooLong { len } => write!(f, "frame of {len} bytes is longer than a port carries"),

@@ -8,6 +8,7 @@
 //! The way of a frame through this crate: [`ring::rx`] towards the application, [`ring::tx`] towards the wire.
 
 pub mod abi;
+pub mod bell;
 pub mod clock;
 pub mod error;
 pub mod lock;

@@ -1,15 +1,17 @@
 //! A lock in shared memory that is nearly free for a lone owner and survives the death of any.
 //!
 //! ```text
-//!   word   0 = free, else the owner's tag, bit 31 = somebody sleeps      the lock itself, a futex
-//!   bias   0, or a tag, bit 31 = being revoked                           who may enter by `held` alone
-//!   held   1 while the biased owner is inside                            written by the biased owner
+//!   word     0 = free, else the owner's tag, bit 31 = somebody sleeps      the lock itself, a futex
+//!   bias     0, or a tag, bit 31 = being revoked                           who may enter by `held` alone
+//!   held[i]  1 while the biased owner with number i is inside              written by that owner
 //! ```
+//! `held` is a word for each owner: one that was stopped on its way in, and finds out late that the bias has gone to
+//! somebody else, takes back its own mark and not the other's.
 //!
 //! | who | does | forbidden |
 //! |---|---|---|
-//! | biased owner | held = 1; light fence; bias still mine? inside. held = 0 (Release) | to touch `word` |
-//! | anybody else | takes `word`; bias set? bias \|= REVOKE; heavy fence; waits for held == 0; bias = 0; inside | to enter while bias != 0 |
+//! | biased owner | held\[own\] = 1; light fence; bias still mine? inside. held\[own\] = 0 (Release) | to touch `word` |
+//! | anybody else | takes `word`; bias set? bias \|= REVOKE; heavy fence; waits for held\[its\] == 0; bias = 0; inside | to enter while bias != 0 |
 //! | holder of `word`, alone for long | bias = own tag | to do so where light fences cost as much as a lock |
 //!
 //! A tag names a port and its generation, so that the death of an owner can be asked for. An owner inside publishes
@@ -48,13 +50,21 @@ struct Line {
     word: AtomicU32,
 }
 
+/// How many owners are told apart: the low byte of a tag is an owner's number.
+const OWNERS: usize = 256;
+
 /// The lock's words, each where only its writer is disturbed.
 #[repr(C)]
-#[derive(Default)]
 pub struct BiasedLock {
     word: Word,
     bias: Line,
-    held: Line,
+    held: [AtomicU32; OWNERS],
+}
+
+impl Default for BiasedLock {
+    fn default() -> Self {
+        BiasedLock { word: Word::default(), bias: Line::default(), held: std::array::from_fn(|_| AtomicU32::new(0)) }
+    }
 }
 
 /// Who can tell whether the owner of a tag lives.
@@ -74,7 +84,8 @@ pub struct Stuck {
 #[must_use]
 pub struct Held<'a> {
     lock: &'a BiasedLock,
-    biased: bool,
+    /// The owner, when it entered by its bias.
+    biased: Option<u32>,
 }
 
 impl BiasedLock {
@@ -84,19 +95,41 @@ impl BiasedLock {
     /// [`Stuck`] when a living owner stays inside for longer.
     #[inline]
     pub fn enter(&self, tag: u32, fences: Fences, owners: &dyn Owners, patience: Duration) -> Result<Held<'_>, Stuck> {
-        // ORDER: Relaxed; a stale value only leads to the slow path or is caught by the second look below.
-        if self.bias.word.load(Ordering::Relaxed) == tag {
-            // ORDER: Relaxed; ordered before the second look by the light fence, partner: the heavy fence in `revoke`.
-            self.held.word.store(1, Ordering::Relaxed);
-            fences.light();
-            // ORDER: Acquire; the bias was set by ourselves under the lock.
-            if self.bias.word.load(Ordering::Acquire) == tag {
-                return Ok(Held { lock: self, biased: true });
-            }
-            // ORDER: Release, as in `drop`: nothing was done inside.
-            self.held.word.store(0, Ordering::Release);
+        if self.enter_biased(tag, fences) {
+            return Ok(Held { lock: self, biased: Some(tag) });
         }
         self.enter_slowly(tag, fences, owners, patience)
+    }
+
+    #[inline(always)]
+    fn held_by(&self, tag: u32) -> &AtomicU32 {
+        &self.held[tag as usize % OWNERS]
+    }
+
+    /// Enters as `tag` if the lock is biased to it: no locked instruction, no full fence, nothing that waits. Who gets
+    /// `true` leaves by [`BiasedLock::leave_biased`].
+    #[inline(always)]
+    pub fn enter_biased(&self, tag: u32, fences: Fences) -> bool {
+        // ORDER: Relaxed; a stale value only leads to the slow path or is caught by the second look below.
+        if self.bias.word.load(Ordering::Relaxed) != tag {
+            return false;
+        }
+        // ORDER: Relaxed; ordered before the second look by the light fence, partner: the heavy fence in `revoke`.
+        self.held_by(tag).store(1, Ordering::Relaxed);
+        fences.light();
+        // ORDER: Acquire; the bias was set by ourselves under the lock.
+        if self.bias.word.load(Ordering::Acquire) == tag {
+            return true;
+        }
+        self.leave_biased(tag);
+        false
+    }
+
+    /// Leaves what [`BiasedLock::enter_biased`] entered.
+    #[inline(always)]
+    pub fn leave_biased(&self, tag: u32) {
+        // ORDER: Release pairs with the Acquire in `revoke`: what was published inside is visible.
+        self.held_by(tag).store(0, Ordering::Release);
     }
 
     #[cold]
@@ -109,7 +142,7 @@ impl BiasedLock {
     ) -> Result<Held<'_>, Stuck> {
         let deadline = Deadline::after(patience);
         self.take_word(tag, owners, &deadline)?;
-        let held = Held { lock: self, biased: false };
+        let held = Held { lock: self, biased: None };
         // ORDER: Relaxed; bias is only set under `word`, which we just acquired.
         let bias = self.bias.word.load(Ordering::Relaxed);
         if bias != 0 {
@@ -172,7 +205,7 @@ impl BiasedLock {
             fences.heavy();
             let mut spins = 0;
             // ORDER: Acquire pairs with the owner's Release of `held`: what it published is visible.
-            while self.held.word.load(Ordering::Acquire) != 0 {
+            while self.held_by(owner).load(Ordering::Acquire) != 0 {
                 if spins < SPINS {
                     spins += 1;
                     relax();
@@ -191,7 +224,7 @@ impl BiasedLock {
             self.word.bias_after.store(after * 2, Ordering::Relaxed);
         }
         // ORDER: Relaxed; both are read by others only under `word`, or followed by a second look.
-        self.held.word.store(0, Ordering::Relaxed);
+        self.held_by(owner).store(0, Ordering::Relaxed);
         self.bias.word.store(0, Ordering::Relaxed);
         Ok(())
     }
@@ -215,10 +248,8 @@ impl BiasedLock {
 impl Drop for Held<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.biased {
-            // ORDER: Release pairs with the Acquire in `revoke`.
-            self.lock.held.word.store(0, Ordering::Release);
-            return;
+        if let Some(tag) = self.biased {
+            return self.lock.leave_biased(tag);
         }
         // ORDER: Release pairs with the Acquire in `take_word`.
         let seen = self.lock.word.word.swap(0, Ordering::Release);

@@ -79,16 +79,37 @@ pub fn futex_wake(word: &AtomicU32, sleepers: i32) {
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, sleepers) };
 }
 
-/// loom has no futex: a sleeper looks again.
+// loom has no futex: one queue for all words, whose sleepers look again. No time passes there, so a sleeper that
+// nobody wakes is a deadlock, which loom reports.
 #[cfg(loom)]
-pub fn futex_wait(_word: &AtomicU32, _expected: u32, _timeout: Option<Duration>) -> io::Result<()> {
-    loom::thread::yield_now();
+loom::lazy_static! {
+    static ref SLEEPERS: (loom::sync::Mutex<()>, loom::sync::Condvar) = Default::default();
+}
+
+/// As the real one, but that the time is never over.
+#[cfg(loom)]
+pub fn futex_wait(word: &AtomicU32, expected: u32, _timeout: Option<Duration>) -> io::Result<()> {
+    let (queue, bell) = &*SLEEPERS;
+    let queue = queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    // ORDER: Relaxed; who changed the word before it woke us came through the same mutex.
+    if word.load(crate::sync::Ordering::Relaxed) == expected {
+        drop(bell.wait(queue));
+    }
     Ok(())
 }
 
-/// loom has no futex: nobody sleeps.
+/// Wakes one or all, on whichever word they sleep.
 #[cfg(loom)]
-pub fn futex_wake(_word: &AtomicU32, _sleepers: i32) {}
+pub fn futex_wake(_word: &AtomicU32, sleepers: i32) {
+    let (queue, bell) = &*SLEEPERS;
+    let queue = queue.lock();
+    if sleepers == 1 {
+        bell.notify_one()
+    } else {
+        bell.notify_all()
+    }
+    drop(queue);
+}
 
 /// open(2) of `name` in `dir`, close-on-exec.
 ///

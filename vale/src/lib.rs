@@ -6,7 +6,6 @@
 //! full, [`place`] where the files are.
 #![forbid(unsafe_code)]
 
-mod bell;
 mod flow;
 mod manage;
 mod member;
@@ -21,6 +20,7 @@ mod tx;
 pub use manage::{create, destroy, set_flow, switches};
 pub use place::base;
 
+use nm_core::bell;
 use nm_core::name::ValeName;
 use nm_core::{Port, PortError, PortKind, Stats};
 use std::sync::Arc;

@@ -193,7 +193,7 @@ impl Owners for Member {
         let taken = entry.state.load(Ordering::Acquire) == 1;
         // ORDER: Relaxed; published by the state.
         let generation = entry.generation.load(Ordering::Relaxed);
-        taken && tag_of(index, generation) == tag && (index == self.index || !self.switch.is_dead(index))
+        taken && tag_of(index, generation) == tag && !self.switch.is_dead(index)
     }
 }
 

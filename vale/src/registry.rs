@@ -10,6 +10,7 @@
 
 use crate::place;
 use crate::table;
+use nm_core::name::ValeName;
 use nm_core::shm::mapping::{Mapping, View};
 use nm_core::shm::port_page::PortPage;
 use nm_core::shm::switch_page::{NAME_BYTES, PORTS, PortEntry, SWITCH_MAGIC, SwitchPage, VERSION};
@@ -20,6 +21,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 const REGISTRY: i64 = 0;
@@ -39,7 +41,12 @@ pub struct Switch {
     ports: File,
     /// Its shared memory.
     pub page: View<SwitchPage>,
+    /// The port that this open file is the living owner of; the kernel does not tell a file of its own locks.
+    own: AtomicUsize,
 }
+
+/// No port.
+const NONE: usize = usize::MAX;
 
 /// The right to change the list of ports; given back when dropped.
 pub struct Registry<'a> {
@@ -55,6 +62,7 @@ impl Drop for Registry<'_> {
 impl Switch {
     /// Opens a switch, making it when it is not there, and takes the right to change its list.
     pub fn open_or_make(name: &str) -> Result<Switch, PortError> {
+        ValeName::check_switch(name)?;
         let base = place::base();
         place::ensure_base(&base)?;
         // A switch that goes away between two steps is made anew.
@@ -71,6 +79,7 @@ impl Switch {
 
     /// Opens a switch that is there.
     pub fn open(name: &str) -> Result<Switch, PortError> {
+        ValeName::check_switch(name)?;
         let path = place::base().join(name);
         Switch::open_in(name, &path, false)
     }
@@ -112,7 +121,7 @@ impl Switch {
             prepare(name, &file, &file_path, make)
         })();
         sys::unlock_byte(&file, REGISTRY);
-        Ok(Switch { name: name.into(), path: path.into(), file, ports, page: ready? })
+        Ok(Switch { name: name.into(), path: path.into(), file, ports, page: ready?, own: AtomicUsize::new(NONE) })
     }
 
     /// Takes the right to change the list.
@@ -136,7 +145,8 @@ impl Switch {
 
     /// Whether the owner of a port is certainly gone.
     pub fn is_dead(&self, index: usize) -> bool {
-        !sys::byte_is_locked(&self.file, ALIVE + index as i64)
+        // ORDER: Relaxed; set before the port is known to anybody, cleared by its last owner.
+        self.own.load(Ordering::Relaxed) != index && !sys::byte_is_locked(&self.file, ALIVE + index as i64)
     }
 
     /// Opens one of the ports' files.
@@ -224,11 +234,18 @@ impl Registry<'_> {
 
     /// Marks the caller's open file as the living owner of an entry. False when somebody lives there.
     pub fn mark_alive(&self, index: usize) -> bool {
-        sys::lock_byte(&self.switch.file, ALIVE + index as i64, false).unwrap_or(false)
+        let marked = sys::lock_byte(&self.switch.file, ALIVE + index as i64, false).unwrap_or(false);
+        if marked {
+            // ORDER: Relaxed, as in `is_dead`.
+            self.switch.own.store(index, Ordering::Relaxed);
+        }
+        marked
     }
 
     /// Gives the mark back.
     pub fn unmark_alive(&self, index: usize) {
+        // ORDER: Relaxed, as in `is_dead`.
+        self.switch.own.store(NONE, Ordering::Relaxed);
         sys::unlock_byte(&self.switch.file, ALIVE + index as i64);
     }
 
@@ -384,6 +401,7 @@ fn remove_files(path: &Path) {
 
 /// Removes a switch that can't be opened, if no port of it lives.
 pub fn remove_unreadable(name: &str) -> Result<(), PortError> {
+    ValeName::check_switch(name)?;
     let path = place::base().join(name);
     let file_path = path.join(place::SWITCH_FILE);
     let file = OpenOptions::new().read(true).write(true).custom_flags(O_NOFOLLOW).open(&file_path);

@@ -193,22 +193,15 @@ impl Routes {
         // ORDER: Acquire, see above; read before the search, so that what comes during it is looked for again.
         let news = member.switch.page.learned.news.load(Ordering::Acquire);
         let found = if destination & MULTICAST == 0 { table::find(table, destination, now) } else { None };
-        // An address on a port that has gone is as good as unknown.
-        let found = found.filter(|(_, _, e)| self.is_here(member, e.port()));
+        // An address on a port that has gone is as good as unknown. So is one on our own port: VALE drops such a frame,
+        // but a program that replays both directions of a capture through one port means it to be sent.
+        let found = found.filter(|(_, _, e)| self.ports.contains(&e.port()));
         let (cell, unknown_at, target) = match found {
-            Some((bucket, way, entry)) => {
-                let port = entry.port();
-                let target = if usize::from(port) == member.index { Target::Nobody } else { Target::One(port) };
-                ((bucket, way, entry.0), None, target)
-            }
+            Some((bucket, way, entry)) => ((bucket, way, entry.0), None, Target::One(entry.port())),
             None => (own, Some(news), self.flood()),
         };
         self.known = Known { destination, source, age: now, cells: [own, cell], unknown_at, target };
         target
-    }
-
-    fn is_here(&self, member: &Member, port: u8) -> bool {
-        usize::from(port) == member.index || self.ports.contains(&port)
     }
 
     /// To all others; where there is one other, that is a frame for it.

@@ -6,8 +6,8 @@
 //! not yet seen the watch end sends a frame without a time within the nanoseconds after it: such a frame, found later,
 //! gets the time at which the watch ended.
 
-use crate::bell;
 use crate::member::Member;
+use nm_core::bell;
 use nm_core::clock::Clock;
 use nm_core::sync::Ordering;
 use nm_core::{PortError, PortRx, RxRing, Woken, sys};
@@ -60,16 +60,14 @@ impl Rx {
         let head = self.ring.head();
         if head != self.published {
             self.published = head;
-            // ORDER: Release pairs with the senders' Acquire: the slots before it have been read.
-            page.drain.head.store(head, Ordering::Release);
+            page.drain.give_back(head);
             self.member.fences().light();
             // ORDER: Relaxed; after the light fence, partner: the heavy one of a sender that waits for room.
             if page.space.want.load(Ordering::Relaxed) != 0 {
                 self.make_known();
             }
         }
-        // ORDER: Acquire pairs with the senders' Release: slots and bytes are visible.
-        let tail = self.member.page.fill.tail.load(Ordering::Acquire);
+        let tail = self.member.page.fill.look();
         if tail != self.raw_tail {
             self.raw_tail = tail;
             self.ring.set_tail(tail);
@@ -179,24 +177,17 @@ impl Rx {
 
     /// Sleeps until `slots` slots are filled, a wake, a signal, the end, or for `longest`. True after a signal.
     fn sleep(&mut self, slots: u32, end: Option<Instant>, longest: Duration) -> bool {
-        let page = &self.member.page;
-        // ORDER: Acquire pairs with the Release of who rings.
-        let bell = page.sleep.bell.load(Ordering::Acquire);
-        // ORDER: Relaxed; ordered before the last look by the heavy fence, partner: the senders' light one.
+        let (member, raw_tail) = (&self.member, self.raw_tail);
+        let page = &member.page;
         self.armings = self.armings.wrapping_add(1);
-        page.sleep.armed.store(bell::armed_word(slots, self.armings, false), Ordering::Relaxed);
-        self.member.fences().heavy();
-        // ORDER: Relaxed; `sync` reads it again with Acquire.
-        let moved = page.fill.tail.load(Ordering::Relaxed) != self.raw_tail;
-        let mut signal = false;
-        if !moved && !self.member.woken.load(Ordering::Relaxed) {
+        let word = bell::armed_word(slots, self.armings, false);
+        // ORDER: Relaxed, both; `sync` and `take_wake` read them again with Acquire.
+        let look = || page.fill.tail.load(Ordering::Relaxed) != raw_tail || member.woken.load(Ordering::Relaxed);
+        let slept = bell::sleep_unless(page, word, member.fences(), look, |bell| {
             let left = end.map_or(longest, |e| e.saturating_duration_since(Instant::now()).min(longest));
-            let slept = sys::futex_wait(&page.sleep.bell, bell, Some(left));
-            signal = slept.is_err_and(|e| e.kind() == ErrorKind::Interrupted);
-        }
-        // ORDER: Relaxed; a sender that still sees it armed rings in vain.
-        self.member.page.sleep.armed.store(0, Ordering::Relaxed);
-        signal
+            sys::futex_wait(&page.sleep.bell, bell, Some(left))
+        });
+        slept.is_some_and(|r| r.is_err_and(|e| e.kind() == ErrorKind::Interrupted))
     }
 }
 
@@ -237,28 +228,24 @@ impl PortRx for Rx {
     fn settle_fd(&mut self) {
         let Some(fd) = self.fifo.as_ref().map(AsRawFd::as_raw_fd) else { return };
         let member = Arc::clone(&self.member);
-        let armed = &member.page.sleep.armed;
-        if self.sync() == 0 {
-            let word = bell::armed_word(1, self.armings, true);
-            // ORDER: Relaxed; still armed: nobody rang, the FIFO is empty. (One that rang and has not disarmed yet, or
-            // died there, costs the program a look that finds nothing.)
-            if armed.load(Ordering::Relaxed) == word && !sys::fifo_is_readable(fd) {
-                return;
-            }
-            sys::drain_fifo(fd);
-            self.armings = self.armings.wrapping_add(1);
-            // ORDER: Relaxed; ordered before the last look by the heavy fence, partner: the senders' light one.
-            armed.store(bell::armed_word(1, self.armings, true), Ordering::Relaxed);
-            member.fences().heavy();
-            if self.sync() == 0 {
-                return;
-            }
-        }
-        // Frames wait: one byte, and no bell.
-        // ORDER: Relaxed; a sender that still sees it armed writes a second byte, which is drained with the first.
-        if armed.swap(0, Ordering::Relaxed) != 0 || !sys::fifo_is_readable(fd) {
-            sys::ring_fifo(fd);
-        }
+        let mut armings = self.armings;
+        bell::settle(&member.page, &mut armings, member.fences(), &Descriptor(fd), || self.sync() == 0);
+        self.armings = armings;
+    }
+}
+
+/// The FIFO that a program selects on.
+struct Descriptor(RawFd);
+
+impl bell::Fifo for Descriptor {
+    fn is_readable(&self) -> bool {
+        sys::fifo_is_readable(self.0)
+    }
+    fn drain(&self) {
+        sys::drain_fifo(self.0);
+    }
+    fn ring(&self) {
+        sys::ring_fifo(self.0);
     }
 }
 

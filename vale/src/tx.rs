@@ -5,14 +5,14 @@
 //! from the caller's memory straight into the receiver's buffer.
 
 use crate::member::Member;
-use crate::peer::{Once, Peer, Sender, Source};
+use crate::peer::{Once, Peer, Sender, Source, count};
 use crate::route::{Routes, Target};
 use crate::table::age_of;
 use nm_core::clock::Clock;
 use nm_core::ring::peer::PeerRing;
 use nm_core::ring::slots::{FrameRef, MAX_FRAME};
 use nm_core::shm::switch_page::PORTS;
-use nm_core::sync::{AtomicU64, Fences, Ordering};
+use nm_core::sync::Fences;
 use nm_core::{PortError, PortKind, PortTx, TxRing};
 use std::sync::Arc;
 
@@ -139,10 +139,22 @@ impl Tx {
     #[inline(always)]
     fn count_sent(&self, frames: u64, bytes: u64) {
         let owner = &self.member.page.owner;
-        // ORDER: Relaxed; counters with one writer.
-        let count = |c: &AtomicU64, n: u64| c.store(c.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
         count(&owner.sent, frames);
         count(&owner.sent_bytes, bytes);
+    }
+
+    /// One frame to several, or to one with whom it takes a lock or a wait.
+    #[cold]
+    fn inject_slowly(&mut self, frame: FrameRef<'_>, target: Target, nonblocking: bool) -> Result<(), PortError> {
+        let time_ns = self.clock.now();
+        let sender = Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking };
+        let batch = [(0, target)];
+        let (wanted, made) =
+            forward(&mut self.routes, sender, &batch, &mut self.arrived, &mut |peer, wanted, delivered| {
+                let mut once = Once(wanted(0, target).then_some(frame));
+                peer.deliver(sender, &mut once, time_ns, delivered)
+            });
+        if wanted > 0 && made == 0 { Err(PortError::NoRoom) } else { Ok(()) }
     }
 
     /// Sends frames from the ring's beginning for as long as they have the same addresses. Returns how many.
@@ -206,22 +218,16 @@ impl PortTx for Tx {
         let age = self.age();
         let target = self.routes.target(&self.member, destination, source, age);
         self.count_sent(1, frame.len() as u64);
-        let sender = Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking };
         if let Target::One(port) = target
             && self.routes.is_quiet()
+            && let Some(peer) = self.routes.peer(&self.member, port)
         {
-            let Some(peer) = self.routes.peer(&self.member, port) else { return Err(PortError::NoRoom) };
             let time_ns = if peer.is_watched() { 0 } else { self.clock.now() };
-            return if peer.deliver_one(sender, frame, time_ns) { Ok(()) } else { Err(PortError::NoRoom) };
+            if peer.deliver_one(&self.member, self.tag, self.fences, frame, time_ns) {
+                return Ok(());
+            }
         }
-        let time_ns = self.clock.now();
-        let batch = [(0, target)];
-        let (wanted, made) =
-            forward(&mut self.routes, sender, &batch, &mut self.arrived, &mut |peer, wanted, delivered| {
-                let mut once = Once(wanted(0, target).then_some(frame));
-                peer.deliver(sender, &mut once, time_ns, delivered)
-            });
-        if wanted > 0 && made == 0 { Err(PortError::NoRoom) } else { Ok(()) }
+        self.inject_slowly(frame, target, nonblocking)
     }
 
     fn ring(&mut self) -> Result<&mut TxRing, PortError> {

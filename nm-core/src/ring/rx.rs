@@ -7,8 +7,8 @@
 //! ```
 //! `release` moves head to cur; the next rxsync gives those slots back.
 
-use super::slots::{Direction, Slots, prefetch_for_read};
-use crate::shm::layout::{BUF_SIZE, Layout};
+use super::slots::{Direction, Slots};
+use crate::shm::layout::Layout;
 use crate::shm::mapping::Mapping;
 use std::sync::Arc;
 
@@ -65,8 +65,10 @@ impl RxRing {
             match self.slots.frame(self.cur, avail, &mut self.scratch) {
                 Ok((frame, used)) => {
                     let out = RxFrame { data: frame.as_ptr(), len: frame.len() as u32, time_ns };
-                    // Buffers usually lie in the order of their slots. A wrong guess costs a useless prefetch.
-                    prefetch_for_read(out.data.wrapping_add((PREFETCH * BUF_SIZE) as usize));
+                    // Never beyond the tail: there the sender writes, and a line taken from it comes back slowly.
+                    if avail > PREFETCH {
+                        self.slots.prefetch_read(self.cur, PREFETCH);
+                    }
                     self.cur = self.slots.add(self.cur, used);
                     return Some(out);
                 }

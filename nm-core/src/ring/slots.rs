@@ -171,9 +171,9 @@ impl Slots {
 
     /// Writes a fresh ring: header, and one buffer for each slot.
     pub(crate) fn initialize(&self, layout: &Layout, direction: Direction) {
-        let (first, dir) = match direction {
-            Direction::Rx => (layout.rx_first_buf(), 1u32),
-            Direction::Tx => (layout.tx_first_buf(), 0),
+        let (first, dir, order) = match direction {
+            Direction::Rx => (layout.rx_first_buf(), 1u32, shuffled(self.num_slots)),
+            Direction::Tx => (layout.tx_first_buf(), 0, (0..self.num_slots).collect()),
         };
         if let Some(h) = self.keep.at::<RingHeader>(self.header_at) {
             // ORDER: Relaxed, all of these: the port is announced later, with Release.
@@ -183,10 +183,10 @@ impl Slots {
             let ringid_dir = if cfg!(target_endian = "little") { dir << 16 } else { dir };
             h.ringid_dir.store(ringid_dir, Ordering::Relaxed);
         }
-        for i in 0..self.num_slots {
+        for (i, buffer) in (0..self.num_slots).zip(order) {
             let cell = self.cell(i);
             // ORDER: Relaxed, as above.
-            cell.word.store(Slot { buf_idx: first + i, len: 0, flags: 0 }.pack(), Ordering::Relaxed);
+            cell.word.store(Slot { buf_idx: first + buffer, len: 0, flags: 0 }.pack(), Ordering::Relaxed);
             cell.ptr.store(0, Ordering::Relaxed);
         }
         let tail = if direction == Direction::Tx { self.num_slots - 1 } else { 0 };
@@ -387,6 +387,16 @@ impl Slots {
         }
     }
 
+    /// Asks for the first line of the frame `ahead` slots after `i`.
+    #[inline(always)]
+    pub(crate) fn prefetch_read(&self, i: u32, ahead: u32) {
+        // ORDER: Relaxed; only a hint is made of it.
+        let s = Slot::unpack(self.cell(self.add(i, ahead)).word.load(Ordering::Relaxed));
+        if s.buf_idx < self.num_bufs {
+            prefetch_for_read(self.buffer(s.buf_idx));
+        }
+    }
+
     /// The frame that begins in slot `i`, of which `avail` slots may be read: its piece and its slots. A chain that
     /// does not lie in one piece is copied into `scratch`.
     #[inline(always)]
@@ -448,6 +458,24 @@ impl Slots {
     }
 }
 
+/// The numbers below `n` in an order without a stride, the same each time.
+///
+/// Two cores share a receive ring's buffers. In the order of their numbers, the reader's hardware prefetcher learns
+/// the stride and takes the next buffers away from the sender, who is about to write them: one frame a call ran at 6
+/// M/s between far cores and 22 between near ones, in this order it runs at 17 and 42.
+fn shuffled(n: u32) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..n).collect();
+    let mut x = 0x9e37_79b9_7f4a_7c15_u64;
+    for i in (1..order.len()).rev() {
+        // Marsaglia's xorshift: any generator without a pattern will do.
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        order.swap(i, (x % (i as u64 + 1)) as usize);
+    }
+    order
+}
+
 /// The words at 0 and at 4 of a frame's two addresses.
 fn split(addresses: [u8; 12]) -> (u64, u64) {
     let word = |at: usize| {
@@ -503,7 +531,7 @@ unsafe fn store(p: *mut u8, c: Chunk) {
 
 /// Asks for a line that will be read.
 #[inline(always)]
-pub(crate) fn prefetch_for_read(p: *const u8) {
+fn prefetch_for_read(p: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch never faults.
     unsafe {

@@ -5,15 +5,17 @@
 
 use super::mapping::Shared;
 use crate::lock::BiasedLock;
-use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Begins every port file: "nmport\0\0".
 pub const PORT_MAGIC: u64 = u64::from_le_bytes(*b"nmport\0\0");
-/// In [`SleepLine::armed`]: the reader watches its descriptor, so a FIFO is written instead of a futex woken.
+/// In [`SleepLine::armed`]: the reader watches its descriptor, so a FIFO is written instead of a futex woken. See
+/// [`crate::bell`].
 pub const ARMED_FD: u32 = 1 << 31;
 
 /// What the port is. Written by its owner before the port is announced.
 #[repr(C, align(128))]
+#[derive(Default)]
 pub struct Identity {
     /// [`PORT_MAGIC`].
     pub magic: AtomicU64,
@@ -31,6 +33,7 @@ pub struct Identity {
 
 /// Written by whoever holds the lock: what was put into the receive ring.
 #[repr(C, align(128))]
+#[derive(Default)]
 pub struct FillLine {
     /// The slot after the last filled one.
     pub tail: AtomicU32,
@@ -43,15 +46,49 @@ pub struct FillLine {
     pub received_bytes: AtomicU64,
 }
 
+impl FillLine {
+    /// Gives the slots before `tail` to the reader. The caller holds the lock and has filled them.
+    #[inline(always)]
+    pub fn publish(&self, tail: u32) {
+        // ORDER: Release pairs with the Acquire in `look`: slots and bytes are visible before the tail.
+        self.tail.store(tail, Ordering::Release);
+    }
+
+    /// The slot after the last filled one: what lies before it can be read.
+    #[inline(always)]
+    pub fn look(&self) -> u32 {
+        // ORDER: Acquire pairs with the Release in `publish`.
+        self.tail.load(Ordering::Acquire)
+    }
+}
+
 /// Written by the reader: what it has given back.
 #[repr(C, align(128))]
+#[derive(Default)]
 pub struct DrainLine {
     /// The first slot that the reader still owns (or the next one to be filled).
     pub head: AtomicU32,
 }
 
+impl DrainLine {
+    /// Gives the slots before `head` back to the senders. The caller has read them.
+    #[inline(always)]
+    pub fn give_back(&self, head: u32) {
+        // ORDER: Release pairs with the Acquire in `look`: the slots have been read before others write them.
+        self.head.store(head, Ordering::Release);
+    }
+
+    /// The first slot that the reader still owns: what lies before it can be written.
+    #[inline(always)]
+    pub fn look(&self) -> u32 {
+        // ORDER: Acquire pairs with the Release in `give_back`.
+        self.head.load(Ordering::Acquire)
+    }
+}
+
 /// How the reader sleeps.
 #[repr(C, align(128))]
+#[derive(Default)]
 pub struct SleepLine {
     /// 0 = awake; else the number of filled slots that it wants to be woken for, with [`ARMED_FD`] perhaps.
     pub armed: AtomicU32,
@@ -63,6 +100,7 @@ pub struct SleepLine {
 
 /// How a sender sleeps that waits for room.
 #[repr(C, align(128))]
+#[derive(Default)]
 pub struct SpaceLine {
     /// 0 = nobody waits; else the number of free slots that is waited for.
     pub want: AtomicU32,
@@ -74,6 +112,7 @@ pub struct SpaceLine {
 
 /// Frames that did not get in. Written by anybody, rarely.
 #[repr(C, align(128))]
+#[derive(Default)]
 pub struct DropLine {
     /// Receive ring full, and nobody was to wait.
     pub full: AtomicU64,
@@ -87,6 +126,7 @@ pub struct DropLine {
 
 /// Written by the owner alone.
 #[repr(C, align(128))]
+#[derive(Default)]
 pub struct OwnerLine {
     /// Frames sent.
     pub sent: AtomicU64,
@@ -98,6 +138,7 @@ pub struct OwnerLine {
 
 /// The page.
 #[repr(C)]
+#[derive(Default)]
 pub struct PortPage {
     /// What the port is.
     pub id: Identity,
