@@ -59,7 +59,9 @@ fn wrong_names_show_the_grammar() {
         for name in names {
             let (code, text) = refused(&sandbox, name);
             assert_eq!(code, NO_SUCH_DEVICE, "{name}: {text}");
-            assert!(text.starts_with(&format!("{name}: ")) && text.contains(grammar), "{name}: {text}");
+            // A name that is too long is shown in part.
+            let beginning = name.get(..40).unwrap_or(name);
+            assert!(text.starts_with(beginning) && text.contains(grammar), "{name}: {text}");
         }
     }
     sandbox.assert_clean();
