@@ -1,6 +1,7 @@
 //! What the bench ran on, and when.
 
 use std::fs;
+use std::process::Command;
 use std::ptr;
 
 /// Today in UTC: `2025-01-31`.
@@ -31,6 +32,17 @@ pub fn describe() -> String {
         read("/proc/sys/kernel/osrelease").trim(),
         system.trim_matches('"'),
     )
+}
+
+/// The commit that was measured, `-dirty` with changes on top of it.
+pub fn commit() -> String {
+    let git = Command::new("git")
+        .args(["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty", "--exclude=*"])
+        .output();
+    match git {
+        Ok(out) if out.status.success() => String::from_utf8_lossy(&out.stdout).trim().to_string(),
+        _ => "unknown".to_string(),
+    }
 }
 
 /// How busy the machine is with other things: the load average of the last minute.

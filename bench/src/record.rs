@@ -14,7 +14,7 @@ pub fn write(options: &Options, load: &str, findings: &[Finding]) -> String {
     let _ = write!(
         text,
         "# VALE and its peers, {}\n\n\
-         Machine: {}. Load average before: {load}.\n\
+         Machine: {}. Load average before: {load}; as root the run has priority over it. Commit: {}.\n\
          Command: `cargo run --release -p bench -- vale --rounds {} --ms {}`.\n\n\
          Middle of {} rounds (least..most). The contestants of a row take turns in one run, a ratio is of figures of \
          the same turn, and the middle of those ratios is held against the target. Virtual CPUs wander: near, a line of \
@@ -24,6 +24,7 @@ pub fn write(options: &Options, load: &str, findings: &[Finding]) -> String {
          {}\n## All figures\n",
         machine::today(),
         machine::describe(),
+        machine::commit(),
         options.rounds,
         options.ms,
         options.rounds,
