@@ -47,6 +47,7 @@ pub(crate) struct Rx {
     /// Bytes of a frame that are handed out at most.
     pub(crate) snaplen: u32,
     pub(crate) program: Option<Program>,
+    chain: Chain,
     /// False when the direction asked for has no frames here.
     pub(crate) deliver: bool,
     nano: bool,
@@ -60,6 +61,28 @@ pub(crate) struct Rx {
     /// Slots to wait for, and slots to hold.
     batch_slots: u32,
     hold: u32,
+}
+
+/// The last frame that was a chain of slots, copied: the ring keeps it only until its next frame, which a callback
+/// may read while the chain is still looked at.
+#[derive(Default)]
+struct Chain {
+    last: Vec<u8>,
+    /// Those before it that callbacks look at.
+    before: Vec<Vec<u8>>,
+}
+
+impl Chain {
+    fn copy(&mut self, bytes: &[u8], nested: bool) -> *const u8 {
+        if nested {
+            self.before.push(std::mem::take(&mut self.last));
+        } else {
+            self.before.clear();
+        }
+        self.last.clear();
+        self.last.extend_from_slice(bytes);
+        self.last.as_ptr()
+    }
 }
 
 /// Where on which stack a call is.
@@ -114,6 +137,7 @@ impl Rx {
             end: 0,
             snaplen,
             program: None,
+            chain: Chain::default(),
             deliver: true,
             nano,
             second_ns: 0,
@@ -226,7 +250,8 @@ fn refill(live: &Live, active: &Active, round: &mut Round, delivered: bool) -> R
             return Ok(Refill::Frames);
         }
         if round.budget == Some(0) {
-            if delivered && !round.looping {
+            // Frames that the filter refuses go on for ever, a call does not.
+            if !round.looping && (delivered || nonblocking || remaining(active, round).is_none()) {
                 return Ok(Refill::Over);
             }
             round.budget = None;
@@ -268,7 +293,9 @@ fn pull(rx: &mut Rx, round: &mut Round, window: usize) {
         let slots = ready - ring.ready();
         ready -= slots;
         if slots > 1 {
-            // A chain that was copied together is valid only until the next frame is taken.
+            // SAFETY: the frame's bytes are valid until the ring's next frame is taken.
+            let bytes = unsafe { std::slice::from_raw_parts(frame.data, frame.len as usize) };
+            rx.window[rx.end - 1].data = rx.chain.copy(bytes, round.nested);
             break;
         }
     }
@@ -365,20 +392,22 @@ unsafe fn run(
         Err(code) => return code,
     };
     let mut round = Round { budget: None, looping, nested: !outermost, deadline: None };
-    let mut delivered: c_int = 0;
+    // 64 bits: a loop without a limit passes what C's int holds.
+    let mut delivered: u64 = 0;
+    let limit = u64::try_from(count).unwrap_or(0);
     let result = loop {
         let filled = guard::live(live, Err(PCAP_ERROR), || refill(live, live.active()?, &mut round, delivered > 0));
         match filled {
             Ok(Refill::Frames) => {}
-            Ok(Refill::Over) => break delivered,
+            Ok(Refill::Over) => break delivered.min(c_int::MAX as u64) as c_int,
             Err(code) => break code,
         }
         let active = match live.active() {
             Ok(active) => &raw const *active,
             Err(code) => return code,
         };
-        // SAFETY: `active` lives until `attention` says CLOSED, which is looked at after every
-        // callback before anything else; no reference into it exists while the callback runs.
+        // SAFETY: `active` lives until `attention` says CLOSED, which is looked at after every callback before
+        // anything else; no reference into it exists while the callback runs.
         unsafe {
             let rx = (*active).rx.get();
             if outermost {
@@ -392,9 +421,9 @@ unsafe fn run(
                 if attention != 0 {
                     return interrupted(p, live, attention, outermost);
                 }
-                if delivered == count {
+                if delivered == limit {
                     leave_guarded(live, outermost);
-                    return if looping { 0 } else { delivered };
+                    return if looping { 0 } else { count };
                 }
             }
         }

@@ -3,6 +3,7 @@
 use crate::handles::{Pcap, Seen, keep, numbers};
 use pcap::abi::*;
 use pcap::*;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 fn pair(switch: &str, timeout_ms: i32) -> (Pcap, Pcap) {
@@ -43,6 +44,29 @@ fn frames_that_the_filter_refuses_end_no_wait_and_are_not_counted() {
     assert_eq!(r.dispatch(1, &mut seen), 0);
     assert!(start.elapsed() >= Duration::from_millis(80));
     assert_eq!(r.stats().ps_recv, 1);
+}
+
+#[test]
+fn a_stream_of_refused_frames_ends_with_the_timeout_too() {
+    let (r, t) = pair("vale11", 50);
+    r.set_filter("ether[12:2] = 0x0800");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                t.send(1, 60);
+            }
+        });
+        let start = Instant::now();
+        assert_eq!(r.dispatch(-1, &mut Vec::new()), 0);
+        assert_eq!(r.next(), Err(0));
+        r.set_nonblocking(true);
+        assert_eq!(r.dispatch(-1, &mut Vec::new()), 0);
+        assert!(start.elapsed() < Duration::from_secs(5));
+        // The sender ends while there is room for its last frame.
+        stop.store(true, Ordering::Relaxed);
+        r.dispatch(-1, &mut Vec::new());
+    });
 }
 
 #[test]
