@@ -24,8 +24,7 @@ pub(crate) fn activate(live: &Live) -> c_int {
     if options.rfmon {
         return live.fail(PCAP_ERROR_RFMON_NOTSUP, format_args!("{}", status_str(PCAP_ERROR_RFMON_NOTSUP)));
     }
-    let slots = rx_slots(options.buffer_size);
-    let port = match open(live, slots) {
+    let port = match open(live, rx_slots(options.buffer_size)) {
         Ok(port) => port,
         Err(error) => return live.fail_port(&error),
     };
@@ -42,7 +41,6 @@ pub(crate) fn activate(live: &Live) -> c_int {
         tx: Tx::new(port.tx),
         snaplen,
         precision: options.precision,
-        buffer_size: slots.saturating_mul(BUFFER_STRIDE).min(c_int::MAX as u32) as c_int,
         timeout_ms: options.timeout_ms,
         immediate: options.immediate,
         nonblocking: AtomicBool::new(options.nonblocking || options.timeout_ms < 0),

@@ -121,7 +121,7 @@ unsafe fn open_live(live: Live, snaplen: c_int, timeout_ms: c_int, errbuf: *mut 
 }
 
 /// Closes a handle. From inside one of its callbacks the port is closed at once, and the read returns after the
-/// callback.
+/// callback; what is left of the handle, under a kilobyte, is freed then, or never when the callback does not return.
 ///
 /// # Safety
 /// `p` is NULL or an open handle; nobody uses it afterwards.

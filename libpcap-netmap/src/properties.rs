@@ -84,13 +84,13 @@ pub unsafe extern "C" fn pcap_minor_version(p: *mut Handle) -> c_int {
     ask!(p, pcap_minor_version, |_| 0)
 }
 
-/// Bytes of the receive buffers.
+/// Bytes of a buffer that holds any frame the handle may hand out.
 ///
 /// # Safety
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_bufsize(p: *mut Handle) -> c_int {
-    ask!(p, pcap_bufsize, |active| active.buffer_size)
+    ask!(p, pcap_bufsize, |active| active.snaplen)
 }
 
 /// A savefile's stream; NULL for other handles.
