@@ -51,7 +51,10 @@ struct Line {
 }
 
 /// How many owners are told apart: the low byte of a tag is an owner's number.
+#[cfg(not(loom))]
 const OWNERS: usize = 256;
+#[cfg(loom)]
+const OWNERS: usize = 4;
 
 /// The lock's words, each where only its writer is disturbed.
 #[repr(C)]
@@ -155,9 +158,11 @@ impl BiasedLock {
     fn take_word(&self, tag: u32, owners: &dyn Owners, deadline: &Deadline) -> Result<(), Stuck> {
         let word = &self.word.word;
         let mut spins = 0;
+        // Who has slept may not have been the only one: as it leaves, it wakes the next.
+        let mut mine = tag;
         loop {
             // ORDER: Acquire on success pairs with the Release in `drop`: what the last owner published is visible.
-            let seen = match word.compare_exchange_weak(0, tag, Ordering::Acquire, Ordering::Relaxed) {
+            let seen = match word.compare_exchange_weak(0, mine, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return Ok(()),
                 Err(seen) => seen,
             };
@@ -186,6 +191,7 @@ impl BiasedLock {
                 || word.compare_exchange(seen, seen | FLAG, Ordering::Relaxed, Ordering::Relaxed).is_ok()
             {
                 let _ = sys::futex_wait(word, seen | FLAG, Some(Duration::from_millis(1)));
+                mine = tag | FLAG;
             }
         }
     }
