@@ -23,6 +23,7 @@ mod blocking;
 mod create;
 mod devices;
 mod error;
+mod exit;
 mod filter;
 mod guard;
 mod handle;

@@ -18,6 +18,7 @@ mod table;
 mod tx;
 
 pub use manage::{create, destroy, set_flow, switches};
+pub use member::leave_all;
 pub use place::base;
 
 use nm_core::bell;
@@ -102,6 +103,7 @@ pub struct PortView {
 pub fn open(name: &ValeName, options: &Options) -> Result<Port, PortError> {
     let (member, ring) = member::Member::join(name, options)?;
     let member = Arc::new(member);
+    member::remember(&member);
     Ok(Port {
         rx: Box::new(rx::Rx::new(Arc::clone(&member), ring)),
         tx: Box::new(tx::Tx::new(Arc::clone(&member))),

@@ -12,6 +12,7 @@ use nm_core::sync::{Fences, Ordering};
 use nm_core::{PortControl, PortError, PortInfo, PortKind, RxRing, Stats, TxRing, sys};
 use std::fs::File;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 /// The bits of a generation that fit a lock's tag, above the port's number.
@@ -37,6 +38,7 @@ pub struct Member {
     pub woken: AtomicBool,
     membarrier: bool,
     opener: u32,
+    left: AtomicBool,
 }
 
 /// The lock tag of a port's owner.
@@ -134,6 +136,7 @@ impl Member {
             woken: AtomicBool::new(false),
             membarrier,
             opener: std::process::id(),
+            left: AtomicBool::new(false),
         };
         Ok((member, ring))
     }
@@ -226,11 +229,13 @@ impl PortControl for Member {
     }
 }
 
-impl Drop for Member {
-    fn drop(&mut self) {
+impl Member {
+    /// Leaves the switch, once. The memory stays mapped until the last half of the port is dropped.
+    fn leave(&self) {
         // A child made by fork shares the open files; the port is its parent's to give back. When the last of them
         // ends, the kernel gives back the mark of life, and the next opener clears up.
-        if std::process::id() != self.opener {
+        // ORDER: Relaxed; only picks one of several that leave.
+        if std::process::id() != self.opener || self.left.swap(true, Ordering::Relaxed) {
             return;
         }
         let Ok(registry) = self.switch.change() else { return };
@@ -242,6 +247,31 @@ impl Drop for Member {
         registry.unmark_alive(self.index);
         registry.reap();
         registry.remove_if_idle();
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// The open ports of this process.
+static OPEN: Mutex<Vec<Weak<Member>>> = Mutex::new(Vec::new());
+
+/// Remembers an open port for [`leave_all`].
+pub fn remember(member: &Arc<Member>) {
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    open.retain(|m| m.strong_count() > 0);
+    open.push(Arc::downgrade(member));
+}
+
+/// Leaves all switches. For the end of a process that does not close its ports, as many programs don't: their files
+/// would stay until the next opener looks. Ports that other threads still use stay mapped.
+pub fn leave_all() {
+    // A thread that was ended while it held the lock, or the parent's at a fork, must not keep a program from ending.
+    if let Ok(open) = OPEN.try_lock() {
+        open.iter().filter_map(Weak::upgrade).for_each(|m| m.leave());
     }
 }
 

@@ -17,10 +17,12 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a reader looks at the ring before it sleeps: about what falling asleep and being woken costs.
+/// How long a reader looks at the ring before it sleeps, at most: about what falling asleep and being woken costs.
 const SPIN: Duration = Duration::from_micros(50);
+/// A sleep shorter than this would have been worth looking on.
+const SHORT_SLEEP: Duration = Duration::from_micros(100);
 
-/// A sleeper looks by itself after a second, two, four: whoever wrote garbage where it waits for the bell, it does not
+/// A sleeper looks by itself after a second, four, sixteen: whoever wrote garbage where it waits for the bell, it does not
 /// sleep for ever. An idle port is all but free: one look a minute.
 const FIRST_NAP: Duration = Duration::from_secs(1);
 const LONGEST_NAP: Duration = Duration::from_secs(64);
@@ -36,6 +38,9 @@ pub struct Rx {
     fifo: Option<File>,
     armings: u32,
     pace: Pace,
+    /// How long the next wait looks before it sleeps: less after looking in vain, as it is with more readers than
+    /// processors, or a program whose frames come seldom.
+    spin: Duration,
     clock: Clock,
 }
 
@@ -50,6 +55,7 @@ impl Rx {
             fifo: None,
             armings: 0,
             pace: Pace::default(),
+            spin: SPIN,
             clock: Clock::new(),
         }
     }
@@ -130,10 +136,14 @@ impl Rx {
                 return Ok(Woken::Woken);
             }
             // Who waits for many frames wants to be left alone until they are there.
-            let spin_end = started + SPIN;
+            let spin_end = started + self.spin;
             let now = Instant::now();
             if slots == 1 && now < spin_end && !is_over(now) {
-                self.spin(end.map_or(spin_end, |e| e.min(spin_end)));
+                if self.spin(end.map_or(spin_end, |e| e.min(spin_end))) {
+                    self.spin = SPIN;
+                } else {
+                    self.spin /= 4;
+                }
             } else if is_over(now) {
                 return Ok(Woken::TimedOut);
             } else {
@@ -141,7 +151,10 @@ impl Rx {
                 if self.sleep(slots, end, nap) {
                     return Ok(Woken::Woken);
                 }
-                nap = (nap * 2).min(LONGEST_NAP);
+                if now.elapsed() < SHORT_SLEEP {
+                    self.spin = (self.spin * 2).clamp(SPIN / 16, SPIN);
+                }
+                nap = (nap * 4).min(LONGEST_NAP);
             }
             ready = self.sync();
             if ready >= slots {

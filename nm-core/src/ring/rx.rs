@@ -35,6 +35,8 @@ pub struct RxRing {
     malformed: u64,
     /// The time of frames that came without one.
     stamp_ns: u64,
+    /// The buffer that each slot had at first: a good guess where its frame lies.
+    first_bufs: Box<[u32]>,
     scratch: Vec<u8>,
 }
 
@@ -42,8 +44,8 @@ impl RxRing {
     /// The receive ring of a port's mapping, made fresh. `None` when the mapping is shorter than its layout.
     pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<RxRing> {
         let slots = Slots::new(mapping, layout, Direction::Rx)?;
-        slots.initialize(layout, Direction::Rx);
-        Some(RxRing { slots, head: 0, cur: 0, tail: 0, malformed: 0, stamp_ns: 0, scratch: Vec::new() })
+        let first_bufs = slots.initialize(layout, Direction::Rx).into_boxed_slice();
+        Some(RxRing { slots, head: 0, cur: 0, tail: 0, malformed: 0, stamp_ns: 0, first_bufs, scratch: Vec::new() })
     }
 
     /// Slots that can be read and were not yet handed out.
@@ -165,6 +167,10 @@ impl RxRing {
         {
             self.malformed += 1;
             return;
+        }
+        if self.cur == self.tail {
+            // The first of new frames: its slot and its bytes travel at the same time, not one after the other.
+            self.slots.prefetch_first(self.cur, self.first_bufs[self.cur as usize]);
         }
         self.tail = tail;
         self.slots.write_header(self.head, self.cur, tail);

@@ -169,12 +169,13 @@ impl Slots {
         Some(Slots { slots: slots.cast(), bufs, num_slots, num_bufs, header_at, keep: Arc::clone(mapping) })
     }
 
-    /// Writes a fresh ring: header, and one buffer for each slot.
-    pub(crate) fn initialize(&self, layout: &Layout, direction: Direction) {
+    /// Writes a fresh ring: header, and one buffer for each slot. Returns the buffers' numbers.
+    pub(crate) fn initialize(&self, layout: &Layout, direction: Direction) -> Vec<u32> {
         let (first, dir, order) = match direction {
             Direction::Rx => (layout.rx_first_buf(), 1u32, shuffled(self.num_slots)),
             Direction::Tx => (layout.tx_first_buf(), 0, (0..self.num_slots).collect()),
         };
+        let bufs: Vec<u32> = order.into_iter().map(|n| first + n).collect();
         if let Some(h) = self.keep.at::<RingHeader>(self.header_at) {
             // ORDER: Relaxed, all of these: the port is announced later, with Release.
             h.buf_ofs.store((layout.buffers() - self.header_at) as u64, Ordering::Relaxed);
@@ -183,14 +184,15 @@ impl Slots {
             let ringid_dir = if cfg!(target_endian = "little") { dir << 16 } else { dir };
             h.ringid_dir.store(ringid_dir, Ordering::Relaxed);
         }
-        for (i, buffer) in (0..self.num_slots).zip(order) {
+        for (i, &buf_idx) in (0..self.num_slots).zip(&bufs) {
             let cell = self.cell(i);
             // ORDER: Relaxed, as above.
-            cell.word.store(Slot { buf_idx: first + buffer, len: 0, flags: 0 }.pack(), Ordering::Relaxed);
+            cell.word.store(Slot { buf_idx, len: 0, flags: 0 }.pack(), Ordering::Relaxed);
             cell.ptr.store(0, Ordering::Relaxed);
         }
         let tail = if direction == Direction::Tx { self.num_slots - 1 } else { 0 };
         self.write_header(0, 0, tail);
+        bufs
     }
 
     /// Shows the owner's view in the `netmap_ring`, for who walks it with netmap's macros.
@@ -394,6 +396,16 @@ impl Slots {
         let s = Slot::unpack(self.cell(self.add(i, ahead)).word.load(Ordering::Relaxed));
         if s.buf_idx < self.num_bufs {
             prefetch_for_read(self.buffer(s.buf_idx));
+        }
+    }
+
+    /// Asks for slot `i` and for the buffer that it probably has.
+    #[inline(always)]
+    pub(crate) fn prefetch_first(&self, i: u32, buf_idx: u32) {
+        let cell: *const SlotCell = self.cell(i);
+        prefetch_for_read(cell.cast());
+        if buf_idx < self.num_bufs {
+            prefetch_for_read(self.buffer(buf_idx));
         }
     }
 
