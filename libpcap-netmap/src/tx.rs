@@ -1,11 +1,13 @@
 //! Towards the wire: `pcap_inject`, `pcap_sendpacket`.
 
 use crate::abi::*;
+use crate::error::text_at;
 use crate::guard;
 use crate::handle::{self, Handle, Live, Source};
 use libc::{c_int, c_uchar, c_void, size_t};
 use nm_core::{PortError, PortTx};
 use std::cell::UnsafeCell;
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The transmit side of an activated handle: any thread may send, one at a time does.
@@ -74,7 +76,7 @@ fn send(live: &Live, frame: *const u8, size: usize) -> c_int {
         Err(code) => return code,
     };
     if frame.is_null() {
-        return live.fail(PCAP_ERROR, format_args!("send: Bad address"));
+        return not_sent(live, libc::EFAULT);
     }
     // SAFETY: not NULL, and the caller of the exported function promises `size` readable bytes.
     let frame = unsafe { std::slice::from_raw_parts(frame, size) };
@@ -82,24 +84,42 @@ fn send(live: &Live, frame: *const u8, size: usize) -> c_int {
     let nonblocking = active.nonblocking.load(Ordering::Relaxed);
     let sent = match active.tx.turn() {
         Some(mut turn) => turn.port().inject(frame, nonblocking),
-        None => return live.fail(PCAP_ERROR, format_args!("send: Resource temporarily unavailable")),
+        None => return not_sent(live, libc::EAGAIN),
     };
     match sent {
         Ok(()) => size as c_int,
-        Err(error) => not_sent(live, &error),
+        Err(error) => refused(live, &error),
     }
 }
 
-/// Words as the system's `send` has them where it has the same case.
+/// The port refused a frame: what the system's `send` says, where it has the same case.
 #[cold]
-fn not_sent(live: &Live, error: &PortError) -> c_int {
+fn refused(live: &Live, error: &PortError) -> c_int {
     match error {
-        PortError::TooShort { .. } => live.fail(PCAP_ERROR, format_args!("send: Invalid argument")),
-        PortError::TooLong { .. } => live.fail(PCAP_ERROR, format_args!("send: Message too long")),
-        PortError::NoRoom => live.fail(PCAP_ERROR, format_args!("send: No buffer space available")),
-        // What libpcap gives for any frame that could not be sent.
+        PortError::TooShort { .. } => not_sent(live, libc::EINVAL),
+        PortError::TooLong { .. } => not_sent(live, libc::EMSGSIZE),
+        PortError::NoRoom => not_sent(live, libc::ENOBUFS),
         other => live.fail(PCAP_ERROR, format_args!("send: {other}")),
     }
+}
+
+/// Programs look at `errno` after a failed send, too.
+#[cold]
+fn not_sent(live: &Live, errno: c_int) -> c_int {
+    // SAFETY: the thread's own errno.
+    unsafe { *libc::__errno_location() = errno };
+    live.fail(PCAP_ERROR, format_args!("send: {}", errno_text()))
+}
+
+/// A size that is no size of a frame. libpcap ends this text with whatever `errno` holds.
+#[cold]
+fn bad_size(live: &Live, text: fmt::Arguments<'_>) -> c_int {
+    live.fail(PCAP_ERROR, format_args!("{text}: {}", errno_text()))
+}
+
+fn errno_text() -> String {
+    // SAFETY: the thread's own errno; strerror takes any number and gives a terminated text.
+    unsafe { text_at(libc::strerror(*libc::__errno_location())) }
 }
 
 /// Sends one frame; when it returns, every receiver with room has it. Returns `size`, or a `PCAP_ERROR_*`.
@@ -115,9 +135,9 @@ pub unsafe extern "C" fn pcap_inject(p: *mut Handle, frame: *const c_void, size:
         Some(Source::System(s)) => unsafe { (s.library.pcap_inject)(s.p, frame, size) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || {
             if size == 0 {
-                live.fail(PCAP_ERROR, format_args!("The number of bytes to be injected must not be zero"))
+                bad_size(live, format_args!("The number of bytes to be injected must not be zero"))
             } else if size > c_int::MAX as size_t {
-                live.fail(PCAP_ERROR, format_args!("More than {} bytes cannot be injected", c_int::MAX))
+                bad_size(live, format_args!("More than {} bytes cannot be injected", c_int::MAX))
             } else {
                 send(live, frame.cast(), size)
             }
@@ -138,7 +158,7 @@ pub unsafe extern "C" fn pcap_sendpacket(p: *mut Handle, frame: *const c_uchar, 
         Some(Source::System(s)) => unsafe { (s.library.pcap_sendpacket)(s.p, frame, size) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || {
             if size <= 0 {
-                return live.fail(PCAP_ERROR, format_args!("The number of bytes to be sent must be positive"));
+                return bad_size(live, format_args!("The number of bytes to be sent must be positive"));
             }
             if send(live, frame, size as usize) == size { 0 } else { PCAP_ERROR }
         }),
