@@ -19,7 +19,7 @@
 //! anything that a hostile peer wrote: the worst is that two enter at once (frames are lost, nothing is read outside
 //! the region) or that [`Stuck`] comes back.
 //!
-//! Owners that are busy at the same time have the bias in turns of some 100 us ([`BiasedLock::enter`] of the other
+//! Owners that are busy at the same time have the bias in turns of some 200 us ([`BiasedLock::enter`] of the other
 //! sleeps for as long): two senders of single frames then carry about what one does, where a handover for each frame
 //! left a fifth.
 //!
@@ -314,7 +314,7 @@ fn relax() {
 /// How long the other one may go on: long beside a revocation (up to 20 us), short beside what people notice.
 fn lease_pause() {
     #[cfg(not(loom))]
-    std::thread::sleep(Duration::from_micros(60));
+    std::thread::sleep(Duration::from_micros(150));
 }
 
 fn pause_shortly() {

@@ -19,8 +19,6 @@ use std::time::{Duration, Instant};
 
 /// How long a reader looks at the ring before it sleeps, at most: about what falling asleep and being woken costs.
 const SPIN: Duration = Duration::from_micros(50);
-/// A sleep shorter than this would have been worth looking on.
-const SHORT_SLEEP: Duration = Duration::from_micros(100);
 
 /// A sleeper looks by itself after a second, four, sixteen: whoever wrote garbage where it waits for the bell, it does not
 /// sleep for ever. An idle port is all but free: one look a minute.
@@ -38,9 +36,7 @@ pub struct Rx {
     fifo: Option<File>,
     armings: u32,
     pace: Pace,
-    /// How long the next wait looks before it sleeps: less after looking in vain, as it is with more readers than
-    /// processors, or a program whose frames come seldom.
-    spin: Duration,
+    patience: Patience,
     clock: Clock,
 }
 
@@ -55,7 +51,7 @@ impl Rx {
             fifo: None,
             armings: 0,
             pace: Pace::default(),
-            spin: SPIN,
+            patience: Patience::default(),
             clock: Clock::new(),
         }
     }
@@ -129,6 +125,7 @@ impl Rx {
         }
         let mut nap = FIRST_NAP;
         let started = Instant::now();
+        let spin_end = started + self.patience.spin();
         let end = timeout.and_then(|t| started.checked_add(t));
         let is_over = |now: Instant| end.is_some_and(|e| now >= e);
         loop {
@@ -136,23 +133,16 @@ impl Rx {
                 return Ok(Woken::Woken);
             }
             // Who waits for many frames wants to be left alone until they are there.
-            let spin_end = started + self.spin;
             let now = Instant::now();
             if slots == 1 && now < spin_end && !is_over(now) {
-                if self.spin(end.map_or(spin_end, |e| e.min(spin_end))) {
-                    self.spin = SPIN;
-                } else {
-                    self.spin /= 4;
-                }
+                let came = self.spin(end.map_or(spin_end, |e| e.min(spin_end)));
+                self.patience.learn(came);
             } else if is_over(now) {
                 return Ok(Woken::TimedOut);
             } else {
                 self.set_watching(false);
                 if self.sleep(slots, end, nap) {
                     return Ok(Woken::Woken);
-                }
-                if now.elapsed() < SHORT_SLEEP {
-                    self.spin = (self.spin * 2).clamp(SPIN / 16, SPIN);
                 }
                 nap = (nap * 4).min(LONGEST_NAP);
             }
@@ -305,5 +295,39 @@ impl Pace {
         } else if ready > 2 * GOOD_BATCH {
             self.pause_rounds /= 2;
         }
+    }
+}
+
+/// How long a reader looks before it sleeps: [`SPIN`] while that mostly ends with a frame; else, as with more readers
+/// than processors or frames that come seldom, a sixteenth, with a long look now and then.
+struct Patience {
+    score: i8,
+    until_trial: u8,
+}
+
+const SCORE_MAX: i8 = 4;
+const TRIAL_EVERY: u8 = 16;
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience { score: SCORE_MAX, until_trial: TRIAL_EVERY }
+    }
+}
+
+impl Patience {
+    fn spin(&mut self) -> Duration {
+        if self.score > 0 {
+            return SPIN;
+        }
+        self.until_trial -= 1;
+        if self.until_trial == 0 {
+            self.until_trial = TRIAL_EVERY;
+            return SPIN;
+        }
+        SPIN / 16
+    }
+
+    fn learn(&mut self, came: bool) {
+        self.score = (self.score + if came { 2 } else { -1 }).clamp(0, SCORE_MAX);
     }
 }

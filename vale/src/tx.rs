@@ -151,8 +151,14 @@ impl Tx {
         let batch = [(0, target)];
         let (wanted, made) =
             forward(&mut self.routes, sender, &batch, &mut self.arrived, &mut |peer, wanted, delivered| {
-                let mut once = Once(wanted(0, target).then_some(frame));
-                peer.deliver(sender, &mut once, time_ns, delivered)
+                if !wanted(0, target) {
+                    return 0;
+                }
+                if peer.deliver_one(sender.member, sender.tag, sender.fences, frame, time_ns) {
+                    delivered(0);
+                    return 1;
+                }
+                peer.deliver(sender, &mut Once(Some(frame)), time_ns, delivered)
             });
         if wanted > 0 && made == 0 { Err(PortError::NoRoom) } else { Ok(()) }
     }
