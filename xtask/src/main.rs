@@ -11,6 +11,7 @@ mod capture;
 mod demo;
 mod packages;
 mod running;
+mod terminal;
 mod test;
 mod workspace;
 
@@ -33,8 +34,8 @@ fn main() -> ExitCode {
         ["build"] => build::all(),
         ["demo"] => demo::run(),
         [demo::VETH_TASK, capture] => demo::on_veth(capture),
-        ["test"] => test::run(false),
-        ["test", "--long"] => test::run(true),
+        ["test"] => return test::exit_code(false),
+        ["test", "--long"] => return test::exit_code(true),
         ["bench", ref rest @ ..] if !rest.is_empty() => bench::run(rest),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -9,7 +9,7 @@ use crate::packages::{Need, need, provide};
 use crate::workspace::root;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 /// The exit status of a check that can't be made here.
@@ -29,7 +29,7 @@ const CHECKS: [(&str, u32); 8] = [
     ("install", 120),
     ("compat", 1200),
 ];
-const SECONDS_FOR_OTHERS: u32 = 600;
+const SECONDS_FOR_OTHERS: u32 = 900;
 /// How much longer the long form may take.
 const LONGER: u32 = 20;
 
@@ -60,11 +60,19 @@ struct Count {
     skipped: i64,
 }
 
-/// Runs every check; `long` runs the longer form of those that have one.
-///
-/// # Errors
-/// When a check failed.
-pub fn run(long: bool) -> Result<(), Failure> {
+/// Runs every check; `long` runs the longer form of those that have one. The count is the last line that is printed.
+pub fn exit_code(long: bool) -> ExitCode {
+    match run(long) {
+        Ok(Count { failed: 0, .. }) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(long: bool) -> Result<Count, Failure> {
     provide(&NEEDS)?;
     let mut rows = Vec::new();
     for (name, seconds) in checks()? {
@@ -82,7 +90,7 @@ pub fn run(long: bool) -> Result<(), Failure> {
         total.skipped += skipped;
     }
     println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
-    if total.failed == 0 { Ok(()) } else { Err("some checks failed".into()) }
+    Ok(total)
 }
 
 /// The scripts of `ci/`: those of the table in its order, then any others.

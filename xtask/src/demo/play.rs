@@ -5,9 +5,9 @@ use crate::Failure;
 use crate::capture::{self, Frame};
 use crate::packages::find;
 use crate::running::Running;
+use crate::terminal;
 use crate::workspace::{library, root};
 use std::fs;
-use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -34,7 +34,11 @@ pub fn run(stage: &Stage) -> Result<(), Failure> {
     let sender = Running::start(stage.preloaded(&bittwist).args(["-i", "vale0:a", CAPTURE]))?;
     let begun = Instant::now();
     let length = span(&sent);
-    let (status, said) = sender.finish(length * 2 + A_WHILE, || progress(begun, length, &caught, sent.len()))?;
+    let (status, said) = sender.finish(length * 2 + A_WHILE, || {
+        let now = begun.elapsed().min(length).as_secs_f64();
+        let (end, all) = (length.as_secs_f64(), sent.len());
+        terminal::progress(&format!("playing: {now:.1} of {end:.1} s, {} of {all} frames caught", count(&caught)));
+    })?;
     if !status.success() {
         return Err(format!("bittwist: {status}\n{said}").into());
     }
@@ -42,7 +46,7 @@ pub fn run(stage: &Stage) -> Result<(), Failure> {
     while count(&caught) < sent.len() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(10));
     }
-    clear_progress();
+    terminal::clear();
     receiver.interrupt();
     let (status, said) = receiver.finish(A_WHILE, || ())?;
     if !status.success() {
@@ -105,18 +109,4 @@ fn span(frames: &[Frame]) -> Duration {
 
 fn count(caught: &Path) -> usize {
     capture::frames(caught).map_or(0, |frames| frames.len())
-}
-
-fn progress(begun: Instant, length: Duration, caught: &Path, all: usize) {
-    if stderr().is_terminal() {
-        let (now, end) = (begun.elapsed().as_secs_f64(), length.as_secs_f64());
-        eprint!("\rplaying: {:4.1} of {end:.1} s, {} of {all} frames caught\x1b[K", now.min(end), count(caught));
-        let _ = stderr().flush();
-    }
-}
-
-fn clear_progress() {
-    if stderr().is_terminal() {
-        eprint!("\r\x1b[K");
-    }
 }

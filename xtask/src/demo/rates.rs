@@ -8,6 +8,7 @@ use crate::Failure;
 use crate::capture::{self, Frame};
 use crate::packages::find;
 use crate::running::Running;
+use crate::terminal;
 use crate::workspace::{self, dist, is_root, root};
 use std::path::Path;
 use std::process::Command;
@@ -41,7 +42,9 @@ pub fn run(stage: &Stage) -> Result<(), Failure> {
     capture::write(&capture, &sixty_bytes())?;
     let tool = |program: &str| stage.on_our_switches(Command::new(dist().join(program)));
     let ours = measure("vale0:a", "vale0:b", &capture, tool)?;
+    terminal::progress("measuring: libpcap on a veth pair");
     let veth = beside(&capture);
+    terminal::clear();
     println!("\nAt top speed, millions of frames that arrive a second:");
     println!("{:30}{:>18}{:>18}", "", "vale0:a, vale0:b", "libpcap, veth");
     for (i, (what, _)) in SENDERS.iter().enumerate() {
@@ -82,7 +85,11 @@ fn measure(from: &str, to: &str, capture: &Path, tool: impl Fn(&str) -> Command)
         let (_, said) = receiver.finish(A_WHILE, || ())?;
         received(&said).ok_or_else(|| format!("nothing arrived at {to}: {said}").into())
     };
-    SENDERS.iter().map(|(_, words)| rate(words)).collect()
+    let rates = SENDERS.iter().map(|(what, words)| {
+        terminal::progress(&format!("measuring: {from} to {to}: {what}"));
+        rate(words)
+    });
+    rates.collect()
 }
 
 /// What pkt-gen's last line says: `received 1000 frames, 60000 bytes in 0.080 s: …`, frames a second.
