@@ -1,0 +1,177 @@
+//! Getting frames from the ring into the window: looking, waiting, batching.
+//!
+//! A *round* is one call's budget: what its first look showed. Without immediate mode a first frame waits for others,
+//! up to the read timeout, unless so many came at once that they stream.
+
+use super::{Mark, Rx};
+use crate::abi::*;
+use crate::handle::{Active, BREAK, Live};
+use libc::c_int;
+use nm_core::{PortError, RxRing, Woken};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Frames taken from the ring at once.
+pub(super) const WINDOW: usize = 32;
+/// Slots that the reader holds before it gives them back, when it could still read on.
+pub(super) const HOLD: u32 = 64;
+/// How long a batch may grow when no read timeout was set: about libpcap's own on Linux.
+const BATCH: Duration = Duration::from_millis(8);
+/// A batch that is worth waking for.
+pub(super) const BATCH_SLOTS: u32 = 256;
+/// Frames found at once that tell of a stream too fast to sleep in between.
+const STREAM_SLOTS: u32 = 16;
+
+/// One call's view of what it may still take.
+pub(super) struct Round {
+    /// Slots that its first look showed and that are not taken yet; `None` before the first look.
+    pub(super) budget: Option<u32>,
+    /// `pcap_loop`: wait for ever, look again.
+    pub(super) looping: bool,
+    pub(super) nested: bool,
+    pub(super) deadline: Option<Instant>,
+}
+
+/// What [`refill`] found.
+pub(super) enum Refill {
+    /// The window has frames.
+    Frames,
+    /// The time is over, or the bufferful is done.
+    Over,
+}
+
+/// Tells the port how many frames the filter refused.
+pub(super) fn flush_rejected(active: &Active) {
+    // ORDER: Relaxed: a counter; only the reader writes it.
+    let refused = active.unflushed.load(Ordering::Relaxed);
+    if refused != 0 {
+        active.control.count_rejected(refused);
+        active.unflushed.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Fills the window; waits as the handle's mode and timeout say.
+///
+/// # Errors
+/// The number for C, its text set.
+pub(super) fn refill(live: &Live, active: &Active, round: &mut Round, delivered: bool) -> Result<Refill, c_int> {
+    // SAFETY: one thread at a time reads a handle (pcap's rule), and no callback runs inside this function.
+    let rx = unsafe { &mut *active.rx.get() };
+    // ORDER: Relaxed: modes that their setter's own thread or none at all must see at once.
+    let nonblocking = active.nonblocking.load(Ordering::Relaxed) && !round.looping;
+    // Whoever selects must find the descriptor readable while frames wait: then none may wait in the window.
+    let window = if active.fd_asked.load(Ordering::Relaxed) { 1 } else { WINDOW };
+    flush_rejected(active);
+    loop {
+        if take_break(&live.attention) {
+            return Err(PCAP_ERROR_BREAK);
+        }
+        if rx.next < rx.end {
+            round.budget.get_or_insert_with(|| rx.port.ring().ready());
+            return Ok(Refill::Frames);
+        }
+        if round.budget == Some(0) {
+            // Frames that the filter refuses go on for ever, a call does not.
+            if !round.looping && (delivered || nonblocking || remaining(active, round).is_none()) {
+                return Ok(Refill::Over);
+            }
+            round.budget = None;
+        }
+        let ring = rx.port.ring();
+        if ring.ready() == 0 || ring.held() >= rx.hold {
+            if !round.nested || give_back_when_full(ring, &mut rx.outer) {
+                round.nested = false;
+                ring.release();
+            }
+            if ring.ready() == 0 && round.budget.is_none() && !nonblocking {
+                if !wait(rx, active, round).map_err(|e| live.fail_port(&e))? {
+                    return Ok(Refill::Over);
+                }
+                continue;
+            }
+            if rx.port.rxsync().map_err(|e| live.fail_port(&e))? == 0 {
+                if round.budget.is_none() {
+                    return Ok(Refill::Over);
+                }
+                round.budget = Some(0);
+                continue;
+            }
+        }
+        pull(rx, round, window);
+    }
+}
+
+/// Takes frames from the ring into the empty window, within the round's budget.
+fn pull(rx: &mut Rx, round: &mut Round, window: usize) {
+    let ring = rx.port.ring();
+    let mut ready = ring.ready();
+    let left = ready - round.budget.unwrap_or(ready).min(ready);
+    (rx.next, rx.end) = (0, 0);
+    while rx.end < window && ready > left {
+        let Some(frame) = ring.next_frame() else { break };
+        rx.window[rx.end] = frame;
+        rx.end += 1;
+        let slots = ready - ring.ready();
+        ready -= slots;
+        if slots > 1 {
+            // SAFETY: the frame's bytes are valid until the ring's next frame is taken.
+            let bytes = unsafe { std::slice::from_raw_parts(frame.data, frame.len as usize) };
+            rx.window[rx.end - 1].data = rx.chain.copy(bytes, round.nested);
+            break;
+        }
+    }
+    round.budget = Some(ring.ready().saturating_sub(left));
+}
+
+/// Waits for frames, then for a batch of them. False when the time is over and there is none.
+fn wait(rx: &mut Rx, active: &Active, round: &mut Round) -> Result<bool, PortError> {
+    let Some(timeout) = remaining(active, round) else { return Ok(false) };
+    match rx.port.wait(1, timeout)? {
+        // Who was woken looks whether it was for a break, and whose time is over finds none remaining.
+        Woken::TimedOut | Woken::Woken => return Ok(true),
+        Woken::Frames => {}
+    }
+    if !active.immediate && rx.port.ring().ready() < rx.batch_slots.min(STREAM_SLOTS) {
+        rx.port.wait(rx.batch_slots, Some(batch_time(active)))?;
+    }
+    Ok(true)
+}
+
+/// Whether a nested read has no way on but to give back what the callbacks around it look at: the ring is held to
+/// the last slot.
+fn give_back_when_full(ring: &RxRing, outer: &mut Option<Mark>) -> bool {
+    let full = ring.ready() == 0 && ring.held() + 1 >= ring.num_slots();
+    if full {
+        *outer = None;
+    }
+    full
+}
+
+/// How long this call may still sleep: `Some(None)` for ever, `None` not at all.
+fn remaining(active: &Active, round: &mut Round) -> Option<Option<Duration>> {
+    let timeout = read_timeout(active);
+    if round.looping || timeout.is_zero() {
+        return Some(None);
+    }
+    let now = Instant::now();
+    let deadline = *round.deadline.get_or_insert_with(|| now + timeout);
+    if deadline <= now { None } else { Some(Some(deadline - now)) }
+}
+
+/// The read timeout; zero: none. A negative one meant non-blocking mode; its complement is what libpcap goes
+/// on with when the handle is made to block.
+fn read_timeout(active: &Active) -> Duration {
+    let ms = if active.timeout_ms < 0 { !active.timeout_ms } else { active.timeout_ms };
+    Duration::from_millis(ms as u64)
+}
+
+fn batch_time(active: &Active) -> Duration {
+    let timeout = read_timeout(active);
+    if timeout.is_zero() { BATCH } else { timeout }
+}
+
+/// Whether `pcap_breakloop` was called; forgets it.
+pub(super) fn take_break(attention: &AtomicU32) -> bool {
+    // ORDER: Relaxed: a flag that carries nothing with it.
+    attention.load(Ordering::Relaxed) & BREAK != 0 && attention.fetch_and(!BREAK, Ordering::Relaxed) & BREAK != 0
+}
