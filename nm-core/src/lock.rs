@@ -176,6 +176,7 @@ impl BiasedLock {
     fn take_word(&self, tag: u32, owners: &dyn Owners, deadline: &Deadline) -> Result<(), Stuck> {
         let word = &self.word.word;
         let mut spins = 0;
+        let mut rounds = 0u32;
         // Who has slept may not have been the only one: as it leaves, it wakes the next.
         let mut mine = tag;
         loop {
@@ -185,6 +186,11 @@ impl BiasedLock {
                 Err(seen) => seen,
             };
             let owner = seen & !FLAG;
+            // However the word changes under us, nobody stays here for ever.
+            rounds = rounds.wrapping_add(1);
+            if rounds % 1024 == 0 && deadline.is_over() {
+                return Err(Stuck { tag: owner });
+            }
             if seen == 0 {
                 continue;
             }

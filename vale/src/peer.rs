@@ -15,6 +15,7 @@ use nm_core::sys;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// A lock's owner that stays inside for longer is stopped; its receiver's frames are dropped and counted.
@@ -29,6 +30,8 @@ pub struct Peer {
     pub generation: u32,
     index: usize,
     fifo: OnceLock<Option<File>>,
+    /// The last try to enter met an owner that did not leave.
+    stuck: AtomicBool,
 }
 
 /// Who sends, and how.
@@ -82,7 +85,14 @@ impl Peer {
         let layout = Layout::new(id(&head.id.rx_slots), id(&head.id.tx_slots))?;
         let mapping = Mapping::new(&file, layout.rx_bytes()).ok()?;
         let ring = PeerRing::new(&mapping, &layout)?;
-        Some(Peer { page: View::new(&mapping)?, ring, generation, index, fifo: OnceLock::new() })
+        Some(Peer {
+            page: View::new(&mapping)?,
+            ring,
+            generation,
+            index,
+            fifo: OnceLock::new(),
+            stuck: AtomicBool::new(false),
+        })
     }
 
     /// Whether the reader looks at its ring all the time, and gives frames without a time its own.
@@ -181,7 +191,12 @@ impl Peer {
 
     #[inline(always)]
     fn begin<'p>(&'p self, sender: Sender<'p>) -> Option<Filling<'p>> {
-        let held = self.page.lock.enter(sender.tag, sender.fences, sender.member, LOCK_PATIENCE).ok()?;
+        // Who found a stopped owner inside does not wait for it a second time.
+        // ORDER: Relaxed, both; a sender's own note.
+        let patience = if self.stuck.load(Ordering::Relaxed) { Duration::ZERO } else { LOCK_PATIENCE };
+        let held = self.page.lock.enter(sender.tag, sender.fences, sender.member, patience);
+        self.stuck.store(held.is_err(), Ordering::Relaxed);
+        let held = held.ok()?;
         let fill = &self.page.fill;
         // ORDER: Relaxed, both; written under the lock that we hold.
         let (tail, head) = (fill.tail.load(Ordering::Relaxed), fill.head_seen.load(Ordering::Relaxed));
@@ -211,7 +226,8 @@ impl Peer {
             add(&self.page.drops.long, 1);
             return None;
         }
-        loop {
+        // Each round waited until there was room; that it is gone again each time is garbage or very bad luck.
+        for _ in 0..1000 {
             match flow::wait(sender, self, &self.ring, need) {
                 Room::Maybe => {}
                 Room::Full => {
@@ -231,6 +247,8 @@ impl Peer {
                 return Some(f);
             }
         }
+        add(&self.page.drops.full, 1);
+        None
     }
 
     /// Whether its owner is gone.
