@@ -71,8 +71,9 @@ pub fn sleep_unless<T>(
     page.sleep.armed.store(word, Ordering::Relaxed);
     fences.heavy();
     let slept = (!look()).then(|| sleep(bell));
-    // ORDER: Relaxed; a sender that still sees it armed rings in vain.
-    page.sleep.armed.store(0, Ordering::Relaxed);
+    // ORDER: Relaxed; a sender that still sees it armed rings in vain. A swap comes after a sender's disarming by its
+    // nature; for a store it would take a proof.
+    page.sleep.armed.swap(0, Ordering::Relaxed);
     slept
 }
 
@@ -104,8 +105,9 @@ pub fn settle(
         }
         fifo.drain();
         *armings = armings.wrapping_add(1);
-        // ORDER: Relaxed; ordered before the last look by the heavy fence, partner: the senders' light one.
-        armed.store(armed_word(1, *armings, true), Ordering::Relaxed);
+        // ORDER: Relaxed; ordered before the last look by the heavy fence, partner: the senders' light one. A swap, as in
+        // `sleep_unless`.
+        armed.swap(armed_word(1, *armings, true), Ordering::Relaxed);
         fences.heavy();
         if is_empty() {
             return;

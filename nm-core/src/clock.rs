@@ -35,7 +35,10 @@ impl Clock {
     /// than a step.
     #[inline]
     pub fn now(&mut self) -> u64 {
-        let Some(ticks) = ticks() else { return sys::realtime_ns() };
+        let Some(ticks) = ticks() else {
+            self.last_ns = sys::realtime_ns();
+            return self.last_ns;
+        };
         let passed = ticks.wrapping_sub(self.anchor_ticks);
         if passed >= self.valid_ticks {
             return self.read_system(ticks);
@@ -116,6 +119,15 @@ fn counter_is_constant() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn last_is_what_now_gave_from_the_first_time_on() {
+        // The first clock of a process is asked before it is known whether the counter serves.
+        for _ in 0..3 {
+            let mut c = Clock::new();
+            assert_eq!(c.now(), c.last());
+        }
+    }
 
     #[test]
     fn follows_the_system_clock() {
