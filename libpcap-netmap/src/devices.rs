@@ -129,9 +129,11 @@ unsafe fn find(list: &mut List, errbuf: *mut c_char) -> bool {
     }
     // Switches that can't be looked at are no reason to hide the other devices.
     let switches = vale::switches().unwrap_or_default();
-    for switch in switches {
-        for port in switch.ports.iter().filter(|port| port.kind == PortKind::Port) {
-            if !no_memory(push_port(list, &port.name, &format!("Port of VALE switch {}", switch.name))) {
+    let asked_for = ports_asked_for();
+    for switch in &switches {
+        let live = switch.ports.iter().filter(|port| port.kind == PortKind::Port).map(|port| &port.name);
+        for name in live.filter(|name| !asked_for.contains(name)) {
+            if !no_memory(push_port(list, name, &format!("Port of VALE switch {}", switch.name))) {
                 return false;
             }
         }
@@ -140,7 +142,15 @@ unsafe fn find(list: &mut List, errbuf: *mut c_char) -> bool {
             return false;
         }
     }
-    true
+    asked_for.iter().all(|name| no_memory(push_port(list, name, "Port of a VALE switch, made on first use")))
+}
+
+/// The switch ports in `$PCAP_NETMAP`, names with commas between them. They are listed whether they are open or not,
+/// for programs that take only names from the list (Debian's tcpbridge).
+fn ports_asked_for() -> Vec<String> {
+    let value = if nm_core::sys::secure_execution() { None } else { std::env::var("PCAP_NETMAP").ok() };
+    let names = value.iter().flat_map(|v| v.split(',')).map(str::trim);
+    names.filter(|n| matches!(PortName::parse(n), Ok(PortName::Vale(_)))).map(String::from).collect()
 }
 
 fn push_port(list: &mut List, name: &str, description: &str) -> bool {

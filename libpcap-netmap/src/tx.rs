@@ -5,51 +5,107 @@ use crate::error::text_at;
 use crate::guard;
 use crate::handle::{self, Handle, Live, Source};
 use libc::{c_int, c_uchar, c_void, size_t};
-use nm_core::{PortError, PortTx};
+use nm_core::{PortError, PortTx, sys};
 use std::cell::UnsafeCell;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, compiler_fence};
 
 /// The transmit side of an activated handle: any thread may send, one at a time does.
+///
+/// | word | holds | written by |
+/// |---|---|---|
+/// | `first` | 0, then the first thread that sent, then `SHARED` for good once a second one came | who has `owner` |
+/// | `inside` | 1 while the first thread sends | the first thread |
+/// | `owner` | 0, or the thread that sends and is not the first, or no longer alone | that thread |
+///
+/// The first thread pays no locked instruction: one would wait for the stores of the frame before, whose lines the
+/// receiver still has. Who comes second pays with membarrier(2), once.
 pub(crate) struct Tx {
     port: UnsafeCell<Box<dyn PortTx>>,
-    /// The thread that sends; 0: none.
+    first: AtomicUsize,
+    inside: AtomicBool,
     owner: AtomicUsize,
 }
 
+/// In [`Tx::first`]: no thread's mark.
+const SHARED: usize = 1;
+
 /// The right to send; dropping it lets the next thread in.
-struct Turn<'a>(&'a Tx);
+struct Turn<'a> {
+    tx: &'a Tx,
+    as_first: bool,
+}
 
 impl Tx {
     pub(crate) fn new(port: Box<dyn PortTx>) -> Tx {
-        Tx { port: UnsafeCell::new(port), owner: AtomicUsize::new(0) }
+        // Without membarrier(2) a second thread could not make the first one look: shared from the beginning.
+        let first = if sys::membarrier_register() { 0 } else { SHARED };
+        Tx {
+            port: UnsafeCell::new(port),
+            first: AtomicUsize::new(first),
+            inside: AtomicBool::new(false),
+            owner: AtomicUsize::new(0),
+        }
     }
 
     /// Waits until no other thread sends; `None` when this very thread does, which a signal handler interrupted.
     #[inline(always)]
     fn turn(&self) -> Option<Turn<'_>> {
-        // SAFETY: pthread_self has no conditions. It is the address of the thread's descriptor, never 0.
-        let me = unsafe { libc::pthread_self() } as usize;
-        // ORDER: Acquire with the Release in `drop`: the earlier sender's work on the port is behind us.
-        match self.owner.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed) {
-            Ok(_) => Some(Turn(self)),
-            Err(_) => self.turn_later(me),
+        let me = sys::thread_mark();
+        // ORDER: Relaxed; looked at again below.
+        if self.first.load(Ordering::Relaxed) == me {
+            // ORDER: Relaxed; this thread's own word.
+            if self.inside.load(Ordering::Relaxed) {
+                return None;
+            }
+            self.inside.store(true, Ordering::Relaxed);
+            // ORDER: only the compiler's order; the processor's is forced by the membarrier in `turn_later`.
+            compiler_fence(Ordering::SeqCst);
+            // ORDER: Acquire; set by this thread itself.
+            if self.first.load(Ordering::Acquire) == me {
+                return Some(Turn { tx: self, as_first: true });
+            }
+            // ORDER: Release, as in `drop`.
+            self.inside.store(false, Ordering::Release);
         }
+        self.turn_later(me)
     }
 
     #[cold]
     fn turn_later(&self, me: usize) -> Option<Turn<'_>> {
         let mut looks = 0u32;
-        loop {
-            // ORDER: as in `turn`.
-            match self.owner.compare_exchange_weak(0, me, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return Some(Turn(self)),
-                Err(owner) if owner == me => return None,
-                Err(_) if looks < 100 => std::hint::spin_loop(),
-                Err(_) => std::thread::yield_now(),
-            }
+        let mut pause = || {
             looks += 1;
+            if looks < 100 { std::hint::spin_loop() } else { std::thread::yield_now() }
+        };
+        // ORDER: Acquire with the Release in `drop`: the earlier sender's work on the port is behind us.
+        while let Err(owner) = self.owner.compare_exchange_weak(0, me, Ordering::Acquire, Ordering::Relaxed) {
+            if owner == me {
+                return None;
+            }
+            pause();
         }
+        // ORDER: Relaxed, both; written only by who has `owner`.
+        match self.first.load(Ordering::Relaxed) {
+            SHARED => {}
+            0 => {
+                self.inside.store(true, Ordering::Relaxed);
+                self.first.store(me, Ordering::Relaxed);
+                // ORDER: Release; from here on `inside` says that this thread sends.
+                self.owner.store(0, Ordering::Release);
+                return Some(Turn { tx: self, as_first: true });
+            }
+            _ => {
+                // ORDER: Relaxed; ordered before the look at `inside` by the membarrier, partner: the fence in `turn`.
+                self.first.store(SHARED, Ordering::Relaxed);
+                sys::membarrier();
+                // ORDER: Acquire with the Release in `drop`.
+                while self.inside.load(Ordering::Acquire) {
+                    pause();
+                }
+            }
+        }
+        Some(Turn { tx: self, as_first: false })
     }
 }
 
@@ -57,15 +113,19 @@ impl Turn<'_> {
     #[inline(always)]
     fn port(&mut self) -> &mut dyn PortTx {
         // SAFETY: this turn's owner is the only one who uses the port until it is dropped.
-        unsafe { &mut **self.0.port.get() }
+        unsafe { &mut **self.tx.port.get() }
     }
 }
 
 impl Drop for Turn<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        // ORDER: Release to the Acquire in `turn`.
-        self.0.owner.store(0, Ordering::Release);
+        // ORDER: Release, both, to the Acquires in `turn_later`.
+        if self.as_first {
+            self.tx.inside.store(false, Ordering::Release);
+        } else {
+            self.tx.owner.store(0, Ordering::Release);
+        }
     }
 }
 
