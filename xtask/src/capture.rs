@@ -29,27 +29,6 @@ pub fn frames(path: &Path) -> Result<Vec<Frame>, Failure> {
     parse(&file).ok_or_else(|| format!("{}: not a capture in microseconds", path.display()).into())
 }
 
-/// Writes frames that were not cut, as Ethernet.
-///
-/// # Errors
-/// When the file can't be written.
-pub fn write(path: &Path, frames: &[Frame]) -> Result<(), Failure> {
-    Ok(fs::write(path, unparse(frames)).map_err(|e| format!("{}: {e}", path.display()))?)
-}
-
-fn unparse(frames: &[Frame]) -> Vec<u8> {
-    const VERSION_2_4: u32 = 2 | 4 << 16;
-    const SNAPLEN: u32 = 262_144;
-    const ETHERNET: u32 = 1;
-    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>();
-    let mut file = words(&[MAGIC_MICROSECONDS, VERSION_2_4, 0, 0, SNAPLEN, ETHERNET]);
-    for Frame { time, wire_len, bytes } in frames {
-        file.extend(words(&[time.as_secs() as u32, time.subsec_micros(), bytes.len() as u32, *wire_len as u32]));
-        file.extend(bytes);
-    }
-    file
-}
-
 fn parse(file: &[u8]) -> Option<Vec<Frame>> {
     let header = file.get(..FILE_HEADER)?;
     if word(header, 0) != MAGIC_MICROSECONDS {
@@ -78,8 +57,21 @@ mod tests {
         Frame { time: Duration::from_micros(micros), wire_len: bytes.len() + 1, bytes: bytes.to_vec() }
     }
 
+    fn unparse(frames: &[Frame]) -> Vec<u8> {
+        const VERSION_2_4: u32 = 2 | 4 << 16;
+        const SNAPLEN: u32 = 262_144;
+        const ETHERNET: u32 = 1;
+        let words = |words: &[u32]| words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>();
+        let mut file = words(&[MAGIC_MICROSECONDS, VERSION_2_4, 0, 0, SNAPLEN, ETHERNET]);
+        for Frame { time, wire_len, bytes } in frames {
+            file.extend(words(&[time.as_secs() as u32, time.subsec_micros(), bytes.len() as u32, *wire_len as u32]));
+            file.extend(bytes);
+        }
+        file
+    }
+
     #[test]
-    fn reads_what_it_wrote() {
+    fn reads_what_was_written() {
         let frames = [frame(7_000_001, b"one"), frame(0, b"")];
         assert_eq!(parse(&unparse(&frames)).unwrap(), frames);
     }

@@ -3,12 +3,10 @@
 //! | step | file |
 //! |---|---|
 //! | bittwist plays the recorded capture, tcpdump catches it, frames are compared | [`play`] |
-//! | pkt-gen at top speed over the same ports; libpcap on a veth pair | [`rates`] |
+//! | our own sender at top speed; beside it libpcap on a veth pair | [`rates`] |
 
 mod play;
 mod rates;
-
-pub use rates::{VETH_TASK, on_veth};
 
 use crate::Failure;
 use crate::build;
@@ -37,12 +35,7 @@ impl Stage {
     /// The program with our library in libpcap's place and our switches in this folder.
     fn preloaded(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        command.env("LD_PRELOAD", library());
-        self.on_our_switches(command)
-    }
-
-    fn on_our_switches(&self, mut command: Command) -> Command {
-        command.env("VALE_DIR", &self.0).current_dir(root());
+        command.env("LD_PRELOAD", library()).env("VALE_DIR", &self.0).current_dir(root());
         command
     }
 }
@@ -66,5 +59,5 @@ pub fn run() -> Result<(), Failure> {
     provide(&[need("ip", "iproute2")])?;
     let stage = Stage::make()?;
     play::run(&stage)?;
-    rates::run(&stage)
+    rates::run()
 }

@@ -33,7 +33,6 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["build"] => build::all(),
         ["demo"] => demo::run(),
-        [demo::VETH_TASK, capture] => demo::on_veth(capture),
         ["test"] => return test::exit_code(false),
         ["test", "--long"] => return test::exit_code(true),
         ["bench", ref rest @ ..] if !rest.is_empty() => bench::run(rest),
