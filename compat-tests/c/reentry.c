@@ -80,6 +80,43 @@ static void next_in_handler(void)
     printf(", frames %d, nested %d, faults %d\n", seen.frames, nested, seen.faults);
 }
 
+static pcap_t *other;
+
+/* Reads far ahead from inside, while the other end fills whatever room that makes. */
+static void read_far_ahead(unsigned char *user, const struct pcap_pkthdr *header, const unsigned char *bytes)
+{
+    struct seen *seen = (struct seen *)(void *)user;
+    struct pcap_pkthdr inner;
+    char error[PCAP_ERRBUF_SIZE];
+    unsigned char frame[200];
+    see(user, header, bytes);
+    for (int i = 0; i < 700; i++) {
+        const unsigned char *more = pcap_next(own, &inner);
+        if (!more)
+            fail("no frame %d", i);
+        see(user, &inner, more);
+    }
+    pcap_setnonblock(other, 1, error);
+    for (uint32_t i = 0; i < 2000; i++) {
+        frame_fill(frame, sizeof frame, 9, i);
+        pcap_inject(other, frame, sizeof frame);
+    }
+    uint32_t last = seen->last;
+    see(user, header, bytes);
+    printf("after reading up to %u the outer frame is %u\n", last, seen->last);
+}
+
+static void next_far_ahead_in_handler(void)
+{
+    pcap_t *in = open_receiver(), *out = open_sender();
+    struct seen seen = {0};
+    own = in;
+    other = out;
+    send_frames(out, 5, 800, 200);
+    printf("dispatch(1) %d", pcap_dispatch(in, 1, read_far_ahead, (unsigned char *)&seen));
+    printf(", faults %d\n", seen.faults);
+}
+
 static jmp_buf outside;
 
 static void jump_out(unsigned char *user, const struct pcap_pkthdr *header, const unsigned char *bytes)
@@ -160,6 +197,7 @@ int main(int argc, char **argv)
         {"inject_in_handler", inject_in_handler},
         {"stats_in_handler", stats_in_handler},
         {"next_in_handler", next_in_handler},
+        {"next_far_ahead_in_handler", next_far_ahead_in_handler},
         {"jump_out_of_loop", jump_out_of_loop},
         {"two_threads", two_threads},
         {NULL, NULL},

@@ -141,7 +141,7 @@ fn a_switch_of_garbage() {
         std::fs::write(folder.join("switch"), garbage).expect("a file of garbage");
         let (code, text) = refused(&sandbox, "vale0:a");
         assert_eq!(code, ERROR, "{text}");
-        assert!(text.contains("vale0/switch") && text.contains("vale-ctl -d"), "{text}");
+        assert!(text.contains("vale0/switch") && text.contains("vale-ctl destroy"), "{text}");
     }
 }
 

@@ -48,3 +48,11 @@ fn a_nested_next_gives_the_next_frame() {
     // The system's hands out the outer frame once more, and skips one.
     assert_eq!(on_ours("reentry.c", "next_in_handler"), "loop(10) 0, frames 20, nested 10, faults 0\n");
 }
+
+#[test]
+fn the_outer_frame_stays_while_a_nested_next_reads_on() {
+    assert_eq!(
+        on_ours("reentry.c", "next_far_ahead_in_handler"),
+        "after reading up to 705 the outer frame is 5\ndispatch(1) 1, faults 0\n"
+    );
+}
