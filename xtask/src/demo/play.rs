@@ -13,8 +13,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 const A_WHILE: Duration = Duration::from_secs(10);
-/// Columns of a line of tcpdump's that are shown.
-const WIDTH: usize = 110;
 
 /// Plays, catches, shows what tcpdump decoded, and compares byte for byte.
 ///
@@ -55,9 +53,7 @@ pub fn run(stage: &Stage) -> Result<(), Failure> {
 
     println!("$ tcpdump -n -r caught.pcap");
     let decoded = Command::new(&tcpdump).args(["-n", "-r"]).arg(&caught).output()?;
-    for line in String::from_utf8_lossy(&decoded.stdout).lines() {
-        println!("{}", line.chars().take(WIDTH).collect::<String>());
-    }
+    print!("{}", String::from_utf8_lossy(&decoded.stdout));
     println!("\n{}", said.lines().filter(|l| l.contains("packets")).collect::<Vec<_>>().join(", "));
     let arrived = capture::frames(&caught)?;
     compare(&sent, &arrived)?;
