@@ -30,8 +30,14 @@ fn check(run: Finished, seed: u64) {
     }
 }
 
-/// `seconds` of garbage under traffic, with ports that come and go.
-fn round(seed: u64, seconds: u64) -> u64 {
+/// The number after `word` in the last line of what a program printed, 0 when there is none.
+fn figure(printed: &str, word: &str) -> u64 {
+    let mut words = printed.lines().last().unwrap_or_default().split_whitespace().skip_while(|w| *w != word);
+    words.nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+/// `seconds` of garbage under traffic, with ports that come and go: words of garbage written, frames that it spoilt.
+fn round(seed: u64, seconds: u64) -> (u64, u64) {
     let sandbox = Sandbox::new();
     let mut steady: Vec<Running> = [
         receiver(&sandbox, "vale0:in1"),
@@ -58,11 +64,13 @@ fn round(seed: u64, seconds: u64) -> u64 {
         turn += 1;
     }
     let garbage = scribbler.finish_within(LIMIT).expect_success().stdout;
+    let mut spoilt = 0;
     for program in steady {
-        check(program.stop_within(LIMIT), seed);
+        let run = program.stop_within(LIMIT);
+        spoilt += figure(&run.stdout, "bad");
+        check(run, seed);
     }
-    let words = garbage.split_whitespace().last().and_then(|n| n.parse().ok());
-    words.unwrap_or_else(|| panic!("the scribbler said {garbage:?}"))
+    (figure(&garbage, "words"), spoilt)
 }
 
 #[test]
@@ -70,10 +78,13 @@ fn garbage_in_shared_memory_costs_frames_only() {
     let seconds: u64 = std::env::var("COMPAT_GARBAGE_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(10);
     let mut random = Random::seeded();
     // Short rounds: each starts from sound memory, and the first garbage is the most telling.
+    let mut all_spoilt = 0;
     for _ in 0..seconds.div_ceil(2) {
-        let words = round(random.any() >> 32, 2);
+        let (words, spoilt) = round(random.any() >> 32, 2);
         assert!(words > 1000, "only {words} words of garbage were written");
+        all_spoilt += spoilt;
     }
+    assert!(all_spoilt > 0, "no frame was spoilt: the garbage did not reach the rings");
 }
 
 /// Somebody writes 0 where a sleeping reader says that it wants to be woken: the sender does not wake it. It has no
