@@ -4,7 +4,6 @@
 
 #include "frames.h"
 
-#include <errno.h>
 #include <pcap/pcap.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,7 +30,7 @@ static inline double now_ms(void)
 }
 
 /* Opens `device`, says so, and arranges for SIGTERM to end the program in order. */
-static inline void start(const char *device, int buffered)
+static inline void start(const char *device)
 {
     char error[PCAP_ERRBUF_SIZE];
     struct sigaction action;
@@ -42,7 +41,7 @@ static inline void start(const char *device, int buffered)
         exit(4);
     }
     pcap_set_timeout(handle, 100);
-    pcap_set_immediate_mode(handle, !buffered);
+    pcap_set_immediate_mode(handle, 1);
     int code = pcap_activate(handle);
     if (code < 0) {
         printf("failed: %d: %s\n", code, pcap_geterr(handle));

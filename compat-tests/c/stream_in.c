@@ -1,11 +1,13 @@
 /*
- * `stream_in DEVICE COUNT [WATCHED | tolerant]`: receives until SIGTERM or until COUNT (0: no end) frames of sender WATCHED
+ * `stream_in DEVICE COUNT [WATCHED | tolerant [select]]`: receives until SIGTERM or until COUNT (0: no end) frames of sender WATCHED
  * (or of anybody) came. Each frame must be one that stream_out sent, later than the one before of the same sender. At the
  * end it prints how many came, of whom, and the longest time without a frame since the first. A frame that was not sent ends it
- * with 3; a tolerant one only reads every byte and counts.
+ * with 3; a tolerant one only reads every byte and counts. One that selects sleeps on
+ * the selectable descriptor.
  */
 #include "stream.h"
 
+#include <poll.h>
 #include <string.h>
 
 #define SENDERS 65536
@@ -54,8 +56,16 @@ int main(int argc, char **argv)
     tolerant = argc > 3 && strcmp(argv[3], "tolerant") == 0;
     if (argc > 3 && !tolerant)
         watched = atol(argv[3]);
-    start(argv[1], 0);
+    start(argv[1]);
+    int fd = -1;
+    if (argc > 4) {
+        char error[PCAP_ERRBUF_SIZE];
+        fd = pcap_get_selectable_fd(handle);
+        pcap_setnonblock(handle, 1, error);
+    }
     while (!stopping && (count == 0 || watched_frames < count)) {
+        if (fd >= 0)
+            poll(&(struct pollfd){fd, POLLIN, 0}, 1, 100);
         int code = pcap_dispatch(handle, -1, receive, NULL);
         if (code == PCAP_ERROR_BREAK)
             break;

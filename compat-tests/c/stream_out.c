@@ -16,7 +16,7 @@ int main(int argc, char **argv)
     int pause_us = atoi(argv[3]), tolerant = argc > 5 && strcmp(argv[5], "tolerant") == 0;
     double slowest = 0;
     unsigned refused = 0;
-    start(argv[1], 0);
+    start(argv[1]);
     while (!stopping && (count == 0 || sequence < count)) {
         size_t len = sequence % 64 == 63 ? 5000 : FRAME_MIN + sequence * 37 % 1400;
         frame_fill(frame, len, sender, sequence);

@@ -41,7 +41,7 @@ fn round(seed: u64, seconds: u64) -> (u64, u64) {
     let sandbox = Sandbox::new();
     let mut steady: Vec<Running> = [
         receiver(&sandbox, "vale0:in1"),
-        receiver(&sandbox, "vale0:in2"),
+        receiver(&sandbox, "vale0:in2").arg("select"),
         receiver(&sandbox, "vale0:*"),
         receiver(&sandbox, "vale0:out1/t"),
         sender(&sandbox, "vale0:out1", 100, 0),
