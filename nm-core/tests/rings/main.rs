@@ -1,0 +1,5 @@
+//! Rings on a port's memory: against a model, and against a peer that writes anything.
+
+mod hostile;
+mod model;
+mod region;
