@@ -107,6 +107,8 @@ pub fn known(table: &[Bucket; BUCKETS], now: u8) -> u32 {
 mod tests {
     use super::*;
     use nm_core::shm::switch_page::WAYS;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn table() -> Box<[Bucket; BUCKETS]> {
         let v: Vec<Bucket> = (0..BUCKETS).map(|_| Bucket { ways: Default::default() }).collect();
@@ -144,5 +146,76 @@ mod tests {
         }
         assert!(find(&t, same[0], 8).is_none());
         assert!(same[1..].iter().all(|a| find(&t, *a, 8).is_some()));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Learn { who: usize, port: u8 },
+        Find { who: usize },
+        Forget { port: u8 },
+    }
+
+    /// Some addresses in one bucket, no more than it holds, and some elsewhere.
+    fn addresses() -> Vec<u64> {
+        let same = (1..1_000_000).filter(|a| bucket_of(*a) == bucket_of(1)).take(WAYS);
+        same.chain((0..8).map(|i| 0x0200_5e00_0000 + i)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn is_a_map_that_forgets_after_a_while(
+            ops in prop::collection::vec(
+                (prop_oneof![
+                    4 => (0..16usize, 0..4u8).prop_map(|(who, port)| Op::Learn { who, port }),
+                    4 => (0..16usize).prop_map(|who| Op::Find { who }),
+                    1 => (0..4u8).prop_map(|port| Op::Forget { port }),
+                ], prop_oneof![3 => 0..3u8, 1 => 0..100u8]),
+                0..100,
+            ),
+            start in any::<u8>(),
+        ) {
+            let (t, addresses) = (table(), addresses());
+            let mut model: BTreeMap<u64, (u8, u32)> = BTreeMap::new();
+            let mut passed = 0u32;
+            for (op, step) in ops {
+                // Ages are kept modulo 256.
+                passed = (passed + u32::from(step)).min(253);
+                let now = start.wrapping_add(passed as u8);
+                model.retain(|_, (_, seen)| passed - *seen < u32::from(FORGET_AFTER));
+                match op {
+                    Op::Learn { who, port } => {
+                        let news = learn(&t, addresses[who], port, now).3;
+                        let before = model.insert(addresses[who], (port, passed));
+                        prop_assert_eq!(news, before.is_none_or(|(old, _)| old != port));
+                    }
+                    Op::Find { who } => {
+                        let found = find(&t, addresses[who], now).map(|(bucket, way, entry)| {
+                            // ORDER: Relaxed; nobody else is there.
+                            assert_eq!(t[bucket as usize].ways[way as usize].load(Ordering::Relaxed), entry.0);
+                            entry.port()
+                        });
+                        prop_assert_eq!(found, model.get(&addresses[who]).map(|(port, _)| *port));
+                    }
+                    Op::Forget { port } => {
+                        forget_port(&t, port);
+                        model.retain(|_, (p, _)| *p != port);
+                    }
+                }
+                prop_assert_eq!(known(&t, now) as usize, model.len());
+            }
+        }
+
+        #[test]
+        fn garbage_in_it_is_an_address_at_most(words in prop::collection::vec(any::<u64>(), WAYS), a in any::<u64>(), now: u8) {
+            let (t, address) = (table(), a >> 16);
+            for (cell, word) in t[bucket_of(address)].ways.iter().zip(&words) {
+                cell.store(*word, Ordering::Relaxed);
+            }
+            if let Some((_, _, entry)) = find(&t, address, now) {
+                prop_assert!(words.contains(&entry.0));
+            }
+            learn(&t, address, 7, now);
+            prop_assert_eq!(find(&t, address, now).map(|f| f.2.port()), Some(7));
+        }
     }
 }
