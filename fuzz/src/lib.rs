@@ -1,0 +1,11 @@
+//! Fuzz targets: functions of some bytes that panic when something is wrong.
+//!
+//! libFuzzer drives them from `fuzz_targets/`, and `cargo test` with a bounded number of random inputs.
+
+mod hostile_ring;
+mod port_name;
+#[path = "../../nm-core/tests/rings/region.rs"]
+mod region;
+
+pub use hostile_ring::hostile_ring;
+pub use port_name::port_name;
