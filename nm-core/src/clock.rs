@@ -41,7 +41,7 @@ impl Clock {
         };
         let passed = ticks.wrapping_sub(self.anchor_ticks);
         if passed >= self.valid_ticks {
-            return self.read_system(ticks);
+            return self.read_system();
         }
         let ns = self.anchor_ns + ((u128::from(passed) * u128::from(self.rate)) >> 32) as u64;
         if ns > self.last_ns {
@@ -57,8 +57,8 @@ impl Clock {
     }
 
     #[cold]
-    fn read_system(&mut self, ticks: u64) -> u64 {
-        let ns = sys::realtime_ns();
+    fn read_system(&mut self) -> u64 {
+        let (ticks, ns) = read_both();
         let passed_ticks = ticks.wrapping_sub(self.anchor_ticks);
         let passed_ns = ns.wrapping_sub(self.anchor_ns);
         // A rate is learned from intervals long enough to be exact and short enough not to hold a clock step.
@@ -75,6 +75,26 @@ impl Clock {
         }
         self.last_ns
     }
+}
+
+/// The counter and the system's clock at the same moment: of some tries the closest, since a thread may be kept from
+/// running between the two.
+fn read_both() -> (u64, u64) {
+    let mut best = (0, 0);
+    let mut closest = u64::MAX;
+    for _ in 0..4 {
+        let before = ticks().unwrap_or(0);
+        let ns = sys::realtime_ns();
+        let apart = ticks().unwrap_or(0).wrapping_sub(before);
+        if apart < closest {
+            (closest, best) = (apart, (before + apart / 2, ns));
+        }
+        // A few hundred ticks are the usual cost of the call; more than that, and it was interrupted.
+        if apart < 2_000 {
+            break;
+        }
+    }
+    best
 }
 
 /// The processor's counter, where it runs at a constant rate on all processors.

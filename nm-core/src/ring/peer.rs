@@ -1,6 +1,6 @@
 //! The other end of a receive ring: how a sender fills it.
 
-use super::slots::{Direction, FrameRef, Malformed, Slots};
+use super::slots::{Direction, FrameRef, Malformed, Run, Slots};
 use super::tx::TxRing;
 use crate::shm::layout::{BUF_SIZE, Layout};
 use crate::shm::mapping::Mapping;
@@ -77,8 +77,8 @@ impl PeerRing {
         if *tail >= self.slots.num_slots() {
             return (0, 0);
         }
-        let most = from.waiting_from(*at).min(space);
-        let (frames, bytes) = self.slots.copy_run(*tail, from.slots(), *at, most, addresses, time_ns, PREFETCH);
+        let run = Run { ring: from.slots(), at: *at, frames: from.waiting_from(*at).min(space), addresses };
+        let (frames, bytes) = self.slots.copy_run(*tail, &run, time_ns, PREFETCH);
         *tail = self.slots.add(*tail, frames);
         *at = from.advance(*at, frames);
         (frames, bytes)

@@ -135,6 +135,18 @@ impl FrameRef<'_> {
     }
 }
 
+/// Frames of a transmit ring, one after the other.
+pub(crate) struct Run<'a> {
+    /// The caller's own ring.
+    pub ring: &'a Slots,
+    /// Their first slot.
+    pub at: u32,
+    /// How many slots at most.
+    pub frames: u32,
+    /// Their first 12 bytes.
+    pub addresses: [u8; 12],
+}
+
 /// Slots and buffers of one ring, inside a mapping that it keeps alive (rule 4).
 pub(crate) struct Slots {
     slots: NonNull<SlotCell>,
@@ -312,23 +324,14 @@ impl Slots {
         if old.buf_idx >= self.num_bufs || old.buf_idx < RESERVED_BUFS { Err(Malformed) } else { Ok(old.buf_idx) }
     }
 
-    /// Copies frames from the ring `from` (its slots from `src` on, at most `frames`) into slots from `dst` on: whole
-    /// frames in one buffer each, with the same first 12 bytes as `addresses`. Stops at the first that is not such a
-    /// frame. Returns how many frames, and their bytes.
+    /// Copies the frames of a run into slots from `dst` on: whole frames in one buffer each. Stops at the first that is
+    /// not such a frame or has other addresses. Returns how many frames, and their bytes.
     ///
     /// Kept apart, in locals alone: each spilled store would take a place in the processor's store queue, behind
     /// which the lines that the other core still has are waited for; that halved the rate.
     #[inline(never)]
-    pub(crate) fn copy_run(
-        &self,
-        mut dst: u32,
-        from: &Slots,
-        mut src: u32,
-        frames: u32,
-        addresses: [u8; 12],
-        time_ns: u64,
-        ahead: u32,
-    ) -> (u32, u64) {
+    pub(crate) fn copy_run(&self, mut dst: u32, run: &Run<'_>, time_ns: u64, ahead: u32) -> (u32, u64) {
+        let Run { ring: from, at: mut src, frames, addresses } = *run;
         let (first, second) = split(addresses);
         let mut bytes = 0u64;
         for done in 0..frames {

@@ -122,7 +122,7 @@ pub fn write_interface(mapping: &Mapping, layout: &Layout, name: &str) {
     for (word, half) in nif.name.iter().zip([first, second]) {
         word.store(u64::from_ne_bytes(half.try_into().unwrap_or([0; 8])), Ordering::Relaxed);
     }
-    nif.version.store(u32::from(abi::NETMAP_API), Ordering::Relaxed);
+    nif.version.store(abi::NETMAP_API, Ordering::Relaxed);
     nif.tx_rings.store(1, Ordering::Relaxed);
     nif.rx_rings.store(1, Ordering::Relaxed);
     nif.ring_ofs[0].store((layout.tx_ring() - at) as u64, Ordering::Relaxed);
