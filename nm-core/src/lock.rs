@@ -167,7 +167,7 @@ impl BiasedLock {
     /// other for each frame would both crawl; so each has it for a while, and the other sleeps meanwhile.
     fn is_busy(&self, bias: u32) -> bool {
         // ORDER: Relaxed; a hint.
-        (0..SPINS / 4).any(|_| {
+        (0..SPINS.div_ceil(4)).any(|_| {
             relax();
             self.held_by(bias).load(Ordering::Relaxed) != 0
         })
