@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Frames taken from the ring at once.
 pub(super) const WINDOW: usize = 32;
 /// Slots that the reader holds before it gives them back, when it could still read on.
-pub(super) const HOLD: u32 = 64;
+pub(super) const HOLD: u32 = 256;
 /// How long a batch may grow when no read timeout was set: about libpcap's own on Linux.
 const BATCH: Duration = Duration::from_millis(8);
 /// A batch that is worth waking for.
