@@ -206,6 +206,25 @@ pub fn byte_is_locked(file: &File, byte: i64) -> bool {
     r < 0 || l.l_type != libc::F_UNLCK as libc::c_short
 }
 
+static FORKS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
+extern "C" fn count_fork() {
+    // ORDER: Relaxed; read by the forking thread's process at its leisure.
+    FORKS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// How often this process has called fork(2), from the first call of this function on. (Children that only start
+/// another program are made by other means and don't count.)
+pub fn forks() -> u32 {
+    static WATCHED: OnceLock<()> = OnceLock::new();
+    WATCHED.get_or_init(|| {
+        // SAFETY: a function that may run in the parent after any fork: it adds to an atomic.
+        unsafe { libc::pthread_atfork(None, Some(count_fork), None) };
+    });
+    // ORDER: Relaxed, as above.
+    FORKS.load(std::sync::atomic::Ordering::Relaxed)
+}
+
 /// Whether the program got privileges from its file: environment variables are then ignored.
 pub fn secure_execution() -> bool {
     // SAFETY: getauxval(3) reads a table made at start.

@@ -38,6 +38,8 @@ pub struct Member {
     pub woken: AtomicBool,
     membarrier: bool,
     opener: u32,
+    /// How often the process had forked when it opened the port.
+    forks: u32,
     left: AtomicBool,
 }
 
@@ -136,6 +138,7 @@ impl Member {
             woken: AtomicBool::new(false),
             membarrier,
             opener: std::process::id(),
+            forks: sys::forks(),
             left: AtomicBool::new(false),
         };
         Ok((member, ring))
@@ -232,10 +235,12 @@ impl PortControl for Member {
 impl Member {
     /// Leaves the switch, once. The memory stays mapped until the last half of the port is dropped.
     fn leave(&self) {
-        // A child made by fork shares the open files; the port is its parent's to give back. When the last of them
-        // ends, the kernel gives back the mark of life, and the next opener clears up.
+        // A child made by fork shares the open files, and the port: a daemon's parent, for one, ends at once, while the
+        // child reads on. When the last of them ends, the kernel gives back the mark of life, and the next opener
+        // clears up.
+        let shared = std::process::id() != self.opener || sys::forks() != self.forks;
         // ORDER: Relaxed; only picks one of several that leave.
-        if std::process::id() != self.opener || self.left.swap(true, Ordering::Relaxed) {
+        if shared || self.left.swap(true, Ordering::Relaxed) {
             return;
         }
         let Ok(registry) = self.switch.change() else { return };

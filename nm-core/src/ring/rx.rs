@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// How many frames ahead the bytes are asked for.
 const PREFETCH: u32 = 6;
 
+/// The largest step back that is taken for a difference of clocks.
+const CLOCK_STEP_NS: u64 = 1_000_000;
+
 /// One received frame, in place.
 #[derive(Clone, Copy, Debug)]
 pub struct RxFrame {
@@ -35,6 +38,7 @@ pub struct RxRing {
     malformed: u64,
     /// The time of frames that came without one.
     stamp_ns: u64,
+    last_ns: u64,
     /// The buffer that each slot had at first: a good guess where its frame lies.
     first_bufs: Box<[u32]>,
     scratch: Vec<u8>,
@@ -45,7 +49,17 @@ impl RxRing {
     pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<RxRing> {
         let slots = Slots::new(mapping, layout, Direction::Rx)?;
         let first_bufs = slots.initialize(layout, Direction::Rx).into_boxed_slice();
-        Some(RxRing { slots, head: 0, cur: 0, tail: 0, malformed: 0, stamp_ns: 0, first_bufs, scratch: Vec::new() })
+        Some(RxRing {
+            slots,
+            head: 0,
+            cur: 0,
+            tail: 0,
+            malformed: 0,
+            stamp_ns: 0,
+            last_ns: 0,
+            first_bufs,
+            scratch: Vec::new(),
+        })
     }
 
     /// Slots that can be read and were not yet handed out.
@@ -107,12 +121,18 @@ impl RxRing {
         }
     }
 
+    /// The frame's time, never a little before the last one's: senders' clocks and ours may differ by some hundred
+    /// nanoseconds. More than [`CLOCK_STEP_NS`] is a clock that was set back, and is followed.
     #[inline(always)]
-    fn time(&self, i: u32) -> u64 {
-        match self.slots.time(i) {
+    fn time(&mut self, i: u32) -> u64 {
+        let ns = match self.slots.time(i) {
             0 => self.stamp_ns,
             ns => ns,
+        };
+        if ns >= self.last_ns || self.last_ns - ns > CLOCK_STEP_NS {
+            self.last_ns = ns;
         }
+        self.last_ns
     }
 
     /// For a port's rxsync: the time (ns of CLOCK_REALTIME) of frames that came without one.
