@@ -40,8 +40,7 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
         return Room::Full;
     }
     let page = &peer.page;
-    // ORDER: Acquire, all loads of head here: as in `Filling::look_for_space`.
-    let mut head = page.drain.head.load(Ordering::Acquire);
+    let mut head = page.drain.look();
     // ORDER: Relaxed; a hint among senders.
     let stalled = page.space.stalled.load(Ordering::Relaxed);
     if stalled == head.wrapping_add(1) {
@@ -59,7 +58,7 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
     let started = Instant::now();
     let mut progress = started;
     loop {
-        let seen = page.drain.head.load(Ordering::Acquire);
+        let seen = page.drain.look();
         let now = Instant::now();
         if seen != head {
             (head, progress) = (seen, now);
@@ -91,7 +90,7 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
         // ORDER: Relaxed; ordered before the next look by the heavy fence, partner: the reader's light one.
         page.space.want.store(want, Ordering::Relaxed);
         sender.fences.heavy();
-        if page.drain.head.load(Ordering::Acquire) == head {
+        if page.drain.look() == head {
             let _ = sys::futex_wait(&page.space.bell, bell, Some(NAP));
         }
     }

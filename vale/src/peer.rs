@@ -165,8 +165,7 @@ impl Peer {
         // ORDER: Relaxed, both; written under the lock that we hold.
         let (tail, mut head) = (fill.tail.load(Ordering::Relaxed), fill.head_seen.load(Ordering::Relaxed));
         if self.ring.space(tail, head).is_none_or(|space| space < need) {
-            // ORDER: Acquire, as in `look_for_space`.
-            head = self.page.drain.head.load(Ordering::Acquire);
+            head = self.page.drain.look();
             if self.ring.space(tail, head).is_none_or(|space| space < need) {
                 self.page.lock.leave_biased(tag);
                 return false;
@@ -180,8 +179,7 @@ impl Peer {
         };
         count(&fill.received, 1);
         count(&fill.received_bytes, frame.len() as u64);
-        // ORDER: Release pairs with the reader's Acquire: slots and bytes are visible before the tail.
-        fill.tail.store(new_tail, Ordering::Release);
+        fill.publish(new_tail);
         self.page.lock.leave_biased(tag);
         fences.light();
         let filled = self.ring.filled(new_tail, head).unwrap_or(u32::MAX);
@@ -211,8 +209,7 @@ impl Peer {
     #[cold]
     fn repair<'p>(&'p self, held: Held<'p>) -> Option<Filling<'p>> {
         add(&self.page.drops.malformed, 1);
-        // ORDER: Acquire, as in `look_for_space`.
-        let head = self.page.drain.head.load(Ordering::Acquire);
+        let head = self.page.drain.look();
         let space = self.ring.space(head, head)?;
         // ORDER: Relaxed; under the lock.
         self.page.fill.head_seen.store(head, Ordering::Relaxed);
@@ -278,8 +275,7 @@ struct Filling<'p> {
 impl Filling<'_> {
     #[inline(always)]
     fn look_for_space(&mut self, need: u32) -> bool {
-        // ORDER: Acquire pairs with the reader's Release: it has read the slots before its head.
-        let head = self.peer.page.drain.head.load(Ordering::Acquire);
+        let head = self.peer.page.drain.look();
         match self.peer.ring.space(self.tail, head) {
             Some(space) => {
                 // ORDER: Relaxed; under the lock.
@@ -331,8 +327,7 @@ impl Filling<'_> {
         count(&fill.received_bytes, bytes);
         // ORDER: Relaxed; under the lock.
         let head = fill.head_seen.load(Ordering::Relaxed);
-        // ORDER: Release pairs with the reader's Acquire: slots and bytes are visible before the tail.
-        fill.tail.store(tail, Ordering::Release);
+        fill.publish(tail);
         drop(held);
         sender.fences.light();
         let filled = peer.ring.filled(tail, head).unwrap_or(u32::MAX);

@@ -83,8 +83,8 @@ impl TxRing {
     /// is `None` made no sense and was counted.
     #[inline(always)]
     pub fn frame_at(&mut self, at: u32) -> Option<(Option<FrameRef<'_>>, u32)> {
-        let avail = self.slots.distance(at, self.head);
-        if avail == 0 || avail > self.slots.distance(self.hwcur, self.head) {
+        let avail = self.waiting_from(at);
+        if avail == 0 {
             return None;
         }
         match self.slots.frame(at, avail, &mut self.scratch) {
@@ -96,9 +96,14 @@ impl TxRing {
         }
     }
 
-    /// For a port's txsync: slots from `at` up to the head.
+    /// For a port's txsync: slots from `at` up to the head; 0 when `at` is not among those that wait.
+    #[inline(always)]
     pub(super) fn waiting_from(&self, at: u32) -> u32 {
-        self.slots.distance(at, self.head).min(self.slots.distance(self.hwcur, self.head))
+        if at >= self.slots.num_slots() {
+            return 0;
+        }
+        let (avail, all) = (self.slots.distance(at, self.head), self.slots.distance(self.hwcur, self.head));
+        if avail > all { 0 } else { avail }
     }
 
     pub(super) fn slots(&self) -> &Slots {
@@ -112,7 +117,9 @@ impl TxRing {
 
     /// For a port's txsync: frees the slots before `to`.
     pub fn consume(&mut self, to: u32) {
-        if self.slots.distance(self.hwcur, to) <= self.slots.distance(self.hwcur, self.head) {
+        if to < self.slots.num_slots()
+            && self.slots.distance(self.hwcur, to) <= self.slots.distance(self.hwcur, self.head)
+        {
             self.hwcur = to;
             let tail = self.slots.add(to, self.slots.num_slots() - 1);
             self.slots.write_header(self.head, self.head, tail);
