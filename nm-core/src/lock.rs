@@ -148,18 +148,18 @@ impl BiasedLock {
         patience: Duration,
     ) -> Result<Held<'_>, Stuck> {
         let deadline = Deadline::after(patience);
-        self.take_word(tag, owners, &deadline)?;
+        let waited = self.take_word(tag, owners, &deadline)?;
         let held = Held { lock: self, biased: None };
         // ORDER: Relaxed; bias is only set under `word`, which we just acquired.
         let bias = self.bias.word.load(Ordering::Relaxed);
-        let contended = bias != 0 && bias & !FLAG != tag && self.is_busy(bias);
-        if contended {
+        let busy = bias != 0 && bias & !FLAG != tag && self.is_busy(bias);
+        if busy {
             lease_pause();
         }
         if bias != 0 {
             self.revoke(bias, tag, fences, owners, &deadline)?;
         }
-        self.count_streak(tag, fences, contended);
+        self.count_streak(tag, fences, busy || waited);
         Ok(held)
     }
 
@@ -173,7 +173,8 @@ impl BiasedLock {
         })
     }
 
-    fn take_word(&self, tag: u32, owners: &dyn Owners, deadline: &Deadline) -> Result<(), Stuck> {
+    /// Takes `word`. True when somebody else had it.
+    fn take_word(&self, tag: u32, owners: &dyn Owners, deadline: &Deadline) -> Result<bool, Stuck> {
         let word = &self.word.word;
         let mut spins = 0;
         let mut rounds = 0u32;
@@ -182,7 +183,7 @@ impl BiasedLock {
         loop {
             // ORDER: Acquire on success pairs with the Release in `drop`: what the last owner published is visible.
             let seen = match word.compare_exchange_weak(0, mine, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(spins > 0),
                 Err(seen) => seen,
             };
             let owner = seen & !FLAG;
@@ -198,7 +199,7 @@ impl BiasedLock {
                 // The owner died inside, or somebody wrote our own tag there: take over.
                 // ORDER: Acquire, as above; the dead owner's stores are bounded by its last publication.
                 if word.compare_exchange(seen, tag | FLAG, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                    return Ok(());
+                    return Ok(false);
                 }
                 continue;
             }
