@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 /// How long a reader looks at the ring before it sleeps, at most: about what falling asleep and being woken costs.
 const SPIN: Duration = Duration::from_micros(50);
 
-/// A sleeper looks by itself after a second, four, sixteen: whoever wrote garbage where it waits for the bell, it does not
+/// A sleeper looks by itself after two seconds, 16, 64: whoever wrote garbage where it waits for the bell, it does not
 /// sleep for ever. An idle port is all but free: one look a minute.
-const FIRST_NAP: Duration = Duration::from_secs(1);
+const FIRST_NAP: Duration = Duration::from_secs(2);
 const LONGEST_NAP: Duration = Duration::from_secs(64);
 
 /// The receive side of a port.
@@ -144,7 +144,7 @@ impl Rx {
                 if self.sleep(slots, end, nap) {
                     return Ok(Woken::Woken);
                 }
-                nap = (nap * 4).min(LONGEST_NAP);
+                nap = (nap * 8).min(LONGEST_NAP);
             }
             ready = self.sync();
             if ready >= slots {
