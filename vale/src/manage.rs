@@ -3,6 +3,7 @@
 use crate::member::{full_name, memory_of, stats_of};
 use crate::registry::{Switch, entry_kind, entry_name};
 use crate::{Flow, PortView, SwitchView, place, table};
+use nm_core::ring::filled;
 use nm_core::shm::layout::Layout;
 use nm_core::sync::Ordering;
 use nm_core::{PortError, sys};
@@ -59,7 +60,7 @@ fn port_view(switch: &Switch, index: usize) -> Option<PortView> {
     // ORDER: Relaxed, all of these: for people who look.
     let layout = Layout::new(page.id.rx_slots.load(Ordering::Relaxed), page.id.tx_slots.load(Ordering::Relaxed))?;
     let (head, tail) = (page.drain.head.load(Ordering::Relaxed), page.fill.tail.load(Ordering::Relaxed));
-    let filled = if tail >= head { tail - head } else { tail.wrapping_add(layout.rx_slots).wrapping_sub(head) };
+    let filled = filled(layout.rx_slots, head, tail).unwrap_or(layout.rx_slots);
     Some(PortView {
         name: full_name(&switch.name, kind, &entry_name(entry)),
         kind,
@@ -67,7 +68,7 @@ fn port_view(switch: &Switch, index: usize) -> Option<PortView> {
         pid: entry.pid.load(Ordering::Relaxed),
         stats: stats_of(&page),
         rx_slots: layout.rx_slots,
-        rx_filled: filled.min(layout.rx_slots),
+        rx_filled: filled,
         sleeping: page.sleep.armed.load(Ordering::Relaxed) != 0,
         stalled: page.space.stalled.load(Ordering::Relaxed) == head.wrapping_add(1),
         memory: memory_of(&page, &layout),

@@ -9,6 +9,7 @@
 use crate::member::Member;
 use nm_core::bell;
 use nm_core::clock::Clock;
+use nm_core::ring::filled;
 use nm_core::sync::Ordering;
 use nm_core::{PortError, PortRx, RxRing, Woken, sys};
 use std::fs::File;
@@ -89,12 +90,7 @@ impl Rx {
         let want = page.space.want.load(Ordering::Relaxed);
         let tail = page.fill.tail.load(Ordering::Relaxed);
         let n = self.ring.num_slots();
-        let filled = if tail >= self.published {
-            tail - self.published
-        } else {
-            tail.wrapping_add(n).wrapping_sub(self.published)
-        };
-        if filled < n && n - 1 - filled < want.min(n - 1) {
+        if filled(n, self.published, tail).is_some_and(|filled| n - 1 - filled < want.min(n - 1)) {
             return;
         }
         page.space.want.store(0, Ordering::Relaxed);

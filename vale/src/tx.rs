@@ -317,7 +317,8 @@ fn forward(
                 }
             });
         }
-        for m in 0..if watched { routes.monitors.len() } else { 0 } {
+        // Only `arrived` frames are for monitors: none, and no lock is taken.
+        for m in 0..if arrived.is_empty() { 0 } else { routes.monitors.len() } {
             let (of, monitor) = routes.monitors[m];
             if of == port
                 && let Some(peer) = routes.peer(sender.member, monitor)
@@ -326,7 +327,7 @@ fn forward(
             }
         }
     }
-    for i in 0..routes.listeners.len() {
+    for i in 0..if batch.is_empty() { 0 } else { routes.listeners.len() } {
         let listener = routes.listeners[i];
         if let Some(peer) = routes.peer(sender.member, listener) {
             give(peer, &mut |_, _| true, &mut |_| {});

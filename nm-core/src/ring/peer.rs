@@ -36,15 +36,13 @@ impl PeerRing {
     /// outside the ring.
     #[inline(always)]
     pub fn space(&self, tail: u32, head: u32) -> Option<u32> {
-        let n = self.slots.num_slots();
-        (tail < n && head < n).then(|| n - 1 - self.slots.distance(head, tail))
+        self.filled(tail, head).map(|filled| self.slots.num_slots() - 1 - filled)
     }
 
     /// Slots filled, as [`PeerRing::space`].
     #[inline(always)]
     pub fn filled(&self, tail: u32, head: u32) -> Option<u32> {
-        let n = self.slots.num_slots();
-        (tail < n && head < n).then(|| self.slots.distance(head, tail))
+        super::filled(self.slots.num_slots(), head, tail)
     }
 
     /// Copies a frame into the slots from `tail` on: the new tail, not yet published.
