@@ -1,0 +1,1 @@
+//! What is done with a program: checked, run, translated to machine code, printed.
