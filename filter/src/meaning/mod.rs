@@ -3,7 +3,12 @@
 //! `offsets.rs` says where each header begins, `link.rs` and its folder what each link type looks like, the other files have one family of
 //! words each. Behaviour follows libpcap 1.10, and its main branch where that was mended.
 
+mod arithmetic;
+mod encapsulation;
+mod identifier;
+mod link;
 mod offsets;
+mod proto;
 
 use crate::action::Action;
 use crate::error::Error;
@@ -47,6 +52,13 @@ pub(crate) enum Base {
     Transport4,
     /// The transport header behind IPv6, without extension headers.
     Transport6,
+}
+
+/// An arithmetic expression: its value, and what must hold of the packet for it to make sense (`tcp[0]`: it is TCP).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arith {
+    pub(crate) value: V,
+    pub(crate) check: Option<C>,
 }
 
 impl Gen<'_> {
