@@ -49,7 +49,10 @@ pub enum PacketSource {
     #[default]
     Dead,
     /// A capture file: no packet's direction or interface is known but by its link-layer header.
-    Savefile,
+    Savefile {
+        /// It was written on a machine of the other byte order, and so are the address families of `DLT_NULL` and `DLT_ENC`.
+        swapped: bool,
+    },
     /// A capture on Linux; the kernel's ancillary loads (`SKF_AD_…`) that may be used.
     Live {
         /// `BPF_SPECIAL_VLAN_HANDLING`: a tag may lie beside the packet instead of in it.
