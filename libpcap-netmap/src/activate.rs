@@ -50,7 +50,7 @@ pub(crate) fn activate(live: &Live) -> c_int {
     if live.activate(active) { 0 } else { live.fail(PCAP_ERROR_ACTIVATED, format_args!("{}", error::ACTIVATED)) }
 }
 
-fn open(live: &Live, rx_slots: u32) -> Result<nm_core::Port, PortError> {
+fn open(live: &Live, rx_slots: Option<u32>) -> Result<nm_core::Port, PortError> {
     let unsupported = |why| PortError::Unsupported { port: live.device.clone(), why };
     match &live.name {
         Err(error) => Err(PortError::Name(error.clone())),
@@ -63,11 +63,11 @@ fn open(live: &Live, rx_slots: u32) -> Result<nm_core::Port, PortError> {
     }
 }
 
-/// Slots of the receive ring for a buffer of `bytes`.
-fn rx_slots(bytes: c_int) -> u32 {
+/// Slots of the receive ring for a buffer of `bytes`; `None`: the port's own.
+fn rx_slots(bytes: c_int) -> Option<u32> {
     match u32::try_from(bytes) {
-        Ok(0) | Err(_) => vale::Options::default().rx_slots,
-        Ok(bytes) => (bytes / BUFFER_STRIDE).clamp(64, 65_536),
+        Ok(0) | Err(_) => None,
+        Ok(bytes) => Some((bytes / BUFFER_STRIDE).clamp(64, 65_536)),
     }
 }
 
@@ -92,9 +92,9 @@ mod tests {
 
     #[test]
     fn buffer_sizes_become_slots() {
-        assert_eq!(rx_slots(0), vale::Options::default().rx_slots);
-        assert_eq!(rx_slots(1), 64);
-        assert_eq!(rx_slots(2112 * 500), 500);
-        assert_eq!(rx_slots(c_int::MAX), 65_536);
+        assert_eq!(rx_slots(0), None);
+        assert_eq!(rx_slots(1), Some(64));
+        assert_eq!(rx_slots(2112 * 500), Some(500));
+        assert_eq!(rx_slots(c_int::MAX), Some(65_536));
     }
 }

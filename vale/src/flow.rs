@@ -20,6 +20,9 @@ const SPIN: Duration = Duration::from_micros(30);
 /// The longest sleep without a look.
 const NAP: Duration = Duration::from_millis(1);
 
+/// A sender's nap while the receiver naps.
+const SHORT_NAP: Duration = Duration::from_micros(50);
+
 /// A receiver that moves all the time and never makes room is not one.
 const LONGEST: Duration = Duration::from_secs(1);
 
@@ -78,6 +81,11 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
                 sender.member.reap();
             }
             return Room::Stalled;
+        }
+        // ORDER: Relaxed; a hint.
+        if page.sleep.napping.load(Ordering::Relaxed) != 0 {
+            std::thread::sleep(SHORT_NAP);
+            continue;
         }
         if now.duration_since(started) < SPIN {
             for _ in 0..20 {

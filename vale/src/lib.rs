@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod flow;
+mod looks;
 mod manage;
 mod member;
 mod peer;
@@ -29,15 +30,15 @@ use std::sync::Arc;
 /// How a port is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Slots of the receive ring: 16 to 65,536.
-    pub rx_slots: u32,
+    /// Slots of the receive ring: 16 to 65,536; `None`: 1,024, and 4,096 for a listener, who gets everybody's frames.
+    pub rx_slots: Option<u32>,
     /// Slots of the transmit ring (its memory is taken on first use): 16 to 65,536.
     pub tx_slots: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { rx_slots: 1024, tx_slots: 1024 }
+        Options { rx_slots: None, tx_slots: 1024 }
     }
 }
 

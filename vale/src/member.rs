@@ -70,7 +70,8 @@ impl Member {
         };
         let full_name = full_name(&switch.name, kind, short);
         let slots = |n: u32| n.clamp(MIN_SLOTS, MAX_SLOTS);
-        let layout = Layout { rx_slots: slots(options.rx_slots), tx_slots: slots(options.tx_slots) };
+        let rx_slots = options.rx_slots.unwrap_or(if kind == PortKind::Listener { 4096 } else { 1024 });
+        let layout = Layout { rx_slots: slots(rx_slots), tx_slots: slots(options.tx_slots) };
 
         let registry = switch.change()?;
         registry.reap();

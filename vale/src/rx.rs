@@ -6,6 +6,7 @@
 //! not yet seen the watch end sends a frame without a time within the nanoseconds after it: such a frame, found later,
 //! gets the time at which the watch ended.
 
+use crate::looks::{Naps, Pace, Patience};
 use crate::member::Member;
 use nm_core::bell;
 use nm_core::clock::Clock;
@@ -17,9 +18,6 @@ use std::io::ErrorKind;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How long a reader looks at the ring before it sleeps, at most: about what falling asleep and being woken costs.
-const SPIN: Duration = Duration::from_micros(50);
 
 /// A sleeper looks by itself after two seconds, 16, 64: whoever wrote garbage where it waits for the bell, it does not
 /// sleep for ever. An idle port is all but free: one look a minute.
@@ -38,6 +36,7 @@ pub struct Rx {
     armings: u32,
     pace: Pace,
     patience: Patience,
+    naps: Naps,
     clock: Clock,
 }
 
@@ -53,6 +52,7 @@ impl Rx {
             armings: 0,
             pace: Pace::default(),
             patience: Patience::default(),
+            naps: Naps::default(),
             clock: Clock::new(),
         }
     }
@@ -130,6 +130,26 @@ impl Rx {
             }
             // Who waits for many frames wants to be left alone until they are there.
             let now = Instant::now();
+            if slots == 1
+                && !is_over(now)
+                && let Some(length) = self.naps.length()
+            {
+                self.set_watching(false);
+                if self.nap(end.map_or(length, |e| e.saturating_duration_since(now).min(length))) {
+                    return Ok(Woken::Woken);
+                }
+                ready = self.sync();
+                self.naps.after_nap(ready, self.ring.num_slots(), Instant::now());
+                if self.naps.length().is_none() {
+                    // ORDER: Relaxed; a hint.
+                    self.member.page.sleep.napping.store(0, Ordering::Relaxed);
+                }
+                if ready >= slots {
+                    return Ok(Woken::Frames);
+                }
+                continue;
+            }
+            let mut slept = false;
             if slots == 1 && now < spin_end && !is_over(now) {
                 let came = self.spin(end.map_or(spin_end, |e| e.min(spin_end)));
                 self.patience.learn(came);
@@ -140,13 +160,30 @@ impl Rx {
                 if self.sleep(slots, end, nap) {
                     return Ok(Woken::Woken);
                 }
+                slept = true;
                 nap = (nap * 8).min(LONGEST_NAP);
             }
             ready = self.sync();
+            if slept {
+                self.naps.after_sleep(ready, Instant::now());
+            }
             if ready >= slots {
                 return Ok(Woken::Frames);
             }
         }
+    }
+
+    /// Sleeps for as long, without asking to be woken for frames. True after a signal.
+    fn nap(&mut self, length: Duration) -> bool {
+        let sleep = &self.member.page.sleep;
+        // ORDER: Relaxed; a hint to senders that wait for room.
+        sleep.napping.store(1, Ordering::Relaxed);
+        // ORDER: Acquire pairs with the Release of who wakes a reader for other reasons than frames.
+        let bell = sleep.bell.load(Ordering::Acquire);
+        // ORDER: Relaxed; `take_wake` reads it again with Acquire.
+        let slept =
+            (!self.member.woken.load(Ordering::Relaxed)).then(|| sys::futex_wait(&sleep.bell, bell, Some(length)));
+        slept.is_some_and(|r| r.is_err_and(|e| e.kind() == ErrorKind::Interrupted))
     }
 
     fn take_wake(&self) -> bool {
@@ -245,85 +282,5 @@ impl bell::Fifo for Descriptor {
     }
     fn ring(&self) {
         sys::ring_fifo(self.0);
-    }
-}
-
-/// How eagerly a reader looks at a ring that keeps filling.
-///
-/// Each look takes the line with the tail away from the sender; with one frame a call, a reader that looks all the
-/// time makes each frame cost several lines travelling. So: looks that find nothing are followed at once by the next,
-/// and looks that find a few frames each, one after the other, by a pause of 1 to 4 us.
-#[derive(Default)]
-struct Pace {
-    small_batches: u32,
-    pause_rounds: u32,
-}
-
-/// Looks in a row that found something, before pauses begin: a ping-pong never gets there.
-const STREAM: u32 = 8;
-/// A look that finds this many frames was not too early.
-const GOOD_BATCH: u32 = 64;
-const MAX_PAUSE_ROUNDS: u32 = 128;
-
-impl Pace {
-    /// No pause is due.
-    #[inline]
-    fn is_idle(&self) -> bool {
-        self.pause_rounds == 0
-    }
-
-    #[inline]
-    fn before_look(&mut self) {
-        for _ in 0..self.pause_rounds {
-            std::hint::spin_loop();
-        }
-    }
-
-    #[inline]
-    fn after_look(&mut self, ready: u32) {
-        if ready == 0 {
-            *self = Pace::default();
-        } else if ready < GOOD_BATCH {
-            self.small_batches += 1;
-            if self.small_batches > STREAM {
-                self.pause_rounds = (self.pause_rounds * 2).clamp(8, MAX_PAUSE_ROUNDS);
-            }
-        } else if ready > 2 * GOOD_BATCH {
-            self.pause_rounds /= 2;
-        }
-    }
-}
-
-/// How long a reader looks before it sleeps: [`SPIN`] while that mostly ends with a frame; else, as with more readers
-/// than processors or frames that come seldom, a sixteenth, with a long look now and then.
-struct Patience {
-    score: i8,
-    until_trial: u8,
-}
-
-const SCORE_MAX: i8 = 4;
-const TRIAL_EVERY: u8 = 16;
-
-impl Default for Patience {
-    fn default() -> Self {
-        Patience { score: SCORE_MAX, until_trial: TRIAL_EVERY }
-    }
-}
-
-impl Patience {
-    fn spin(&mut self) -> Duration {
-        if self.score > 0 {
-            return SPIN;
-        }
-        self.until_trial -= 1;
-        if self.until_trial == 0 {
-            self.until_trial = TRIAL_EVERY;
-            return SPIN;
-        }
-        SPIN / 16
-    }
-
-    fn learn(&mut self, came: bool) {
-        self.score = (self.score + if came { 2 } else { -1 }).clamp(0, SCORE_MAX);
     }
 }

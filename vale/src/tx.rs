@@ -64,7 +64,7 @@ impl Source for Run<'_> {
 
     #[inline(always)]
     fn put_many(&mut self, ring: &PeerRing, tail: &mut u32, space: u32, time_ns: u64) -> (u32, u64) {
-        let (frames, bytes) = ring.put_run(tail, space, self.ring, &mut self.at, self.addresses, time_ns);
+        let (frames, bytes) = ring.put_run(tail, space, self.ring, &mut self.at, Some(self.addresses), time_ns);
         self.frames += frames;
         self.bytes += bytes;
         (frames, bytes)
@@ -77,6 +77,8 @@ struct Picked<'a, W> {
     batch: &'a [(u32, Target)],
     k: usize,
     wanted: W,
+    /// `wanted` is all of them, and nobody asks which got in: they can be copied in runs.
+    whole: bool,
 }
 
 impl<W: FnMut(usize, Target) -> bool> Source for Picked<'_, W> {
@@ -90,6 +92,15 @@ impl<W: FnMut(usize, Target) -> bool> Source for Picked<'_, W> {
             }
         }
         None
+    }
+
+    #[inline(always)]
+    fn put_many(&mut self, ring: &PeerRing, tail: &mut u32, space: u32, time_ns: u64) -> (u32, u64) {
+        let Some((at, _)) = self.batch.get(self.k).filter(|_| self.whole) else { return (0, 0) };
+        let left = (self.batch.len() - self.k) as u32;
+        let (frames, bytes) = ring.put_run(tail, space.min(left), self.ring, &mut { *at }, None, time_ns);
+        self.k += frames as usize;
+        (frames, bytes)
     }
 }
 
@@ -150,7 +161,7 @@ impl Tx {
         let sender = Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking };
         let batch = [(0, target)];
         let (wanted, made) =
-            forward(&mut self.routes, sender, &batch, &mut self.arrived, &mut |peer, wanted, delivered| {
+            forward(&mut self.routes, sender, &batch, &mut self.arrived, &mut |peer, _, wanted, delivered| {
                 if !wanted(0, target) {
                     return 0;
                 }
@@ -198,8 +209,8 @@ impl Tx {
         }
         let sender = Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking };
         let batch = &self.batch;
-        forward(&mut self.routes, sender, batch, &mut self.arrived, &mut |peer, wanted, delivered| {
-            peer.deliver(sender, &mut Picked { ring, batch, k: 0, wanted }, time_ns, delivered)
+        forward(&mut self.routes, sender, batch, &mut self.arrived, &mut |peer, whole, wanted, delivered| {
+            peer.deliver(sender, &mut Picked { ring, batch, k: 0, wanted, whole }, time_ns, delivered)
         });
         ring.consume(at);
         let frames = self.batch.len() as u32;
@@ -276,8 +287,9 @@ impl PortTx for Tx {
     }
 }
 
-/// How [`forward`] gives frames to a port: (port, which of the batch, who hears of those that got in) to how many did.
-type Give<'g> = dyn FnMut(&Peer, &mut dyn FnMut(usize, Target) -> bool, &mut dyn FnMut(usize)) -> u32 + 'g;
+/// How [`forward`] gives frames to a port: (port, whether it is the whole batch and nobody hears of those that got in,
+/// which of the batch, who hears of those that got in) to how many did.
+type Give<'g> = dyn FnMut(&Peer, bool, &mut dyn FnMut(usize, Target) -> bool, &mut dyn FnMut(usize)) -> u32 + 'g;
 
 /// Gives the frames of a batch to all who shall have them: (deliveries wanted, deliveries made), those to listeners
 /// and monitors not counted. `arrived` is room for working in.
@@ -297,6 +309,7 @@ fn forward(
             Target::Nobody => {}
         }
     }
+    let alike = batch.iter().all(|(_, target)| *target == batch[0].1);
     let (mut wanted, mut made) = (0, 0);
     for i in 0..routes.ports.len() {
         let port = routes.ports[i];
@@ -311,7 +324,7 @@ fn forward(
                 wanted += u32::from(yes);
                 yes
             };
-            made += give(peer, &mut is_for_it, &mut |k| {
+            made += give(peer, alike && !watched, &mut is_for_it, &mut |k| {
                 if watched {
                     arrived.push(k);
                 }
@@ -323,14 +336,14 @@ fn forward(
             if of == port
                 && let Some(peer) = routes.peer(sender.member, monitor)
             {
-                give(peer, &mut |k, _| arrived.binary_search(&k).is_ok(), &mut |_| {});
+                give(peer, false, &mut |k, _| arrived.binary_search(&k).is_ok(), &mut |_| {});
             }
         }
     }
     for i in 0..if batch.is_empty() { 0 } else { routes.listeners.len() } {
         let listener = routes.listeners[i];
         if let Some(peer) = routes.peer(sender.member, listener) {
-            give(peer, &mut |_, _| true, &mut |_| {});
+            give(peer, true, &mut |_, _| true, &mut |_| {});
         }
     }
     (wanted, made)

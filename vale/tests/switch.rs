@@ -231,7 +231,7 @@ fn two_senders_lose_nothing() {
 #[test]
 fn a_name_is_taken_once_and_a_switch_has_254_ports() {
     let place = Place::new();
-    let small = Options { rx_slots: 16, tx_slots: 16 };
+    let small = Options { rx_slots: Some(16), tx_slots: 16 };
     let ports: Vec<_> = (0..254).map(|i| vale::open(&name(&format!("vale0:p{i}")), &small).unwrap()).collect();
     assert!(matches!(vale::open(&name("vale0:p7"), &small), Err(PortError::InUse { .. })));
     assert!(matches!(vale::open(&name("vale0:x"), &small), Err(PortError::SwitchFull { .. })));

@@ -60,8 +60,8 @@ impl PeerRing {
         Ok(self.slots.add(tail, used))
     }
 
-    /// Copies a run of short frames with the same addresses from a transmit ring: as [`PeerRing::put`] for each, while
-    /// they fit `space` slots. Moves `tail` and `at` on; returns the frames and their bytes.
+    /// Copies a run of short frames (with these addresses, if any) from a transmit ring: as [`PeerRing::put`] for each,
+    /// while they fit `space` slots. Moves `tail` and `at` on; returns the frames and their bytes.
     #[inline(always)]
     pub fn put_run(
         &self,
@@ -69,14 +69,18 @@ impl PeerRing {
         space: u32,
         from: &TxRing,
         at: &mut u32,
-        addresses: [u8; 12],
+        addresses: Option<[u8; 12]>,
         time_ns: u64,
     ) -> (u32, u64) {
         if *tail >= self.slots.num_slots() {
             return (0, 0);
         }
-        let run = Run { ring: from.slots(), at: *at, frames: from.waiting_from(*at).min(space), addresses };
-        let (frames, bytes) = self.slots.copy_run(*tail, &run, time_ns, PREFETCH);
+        let frames = from.waiting_from(*at).min(space);
+        let run = Run { ring: from.slots(), at: *at, frames, addresses: addresses.unwrap_or_default() };
+        let (frames, bytes) = match addresses {
+            Some(_) => self.slots.copy_run::<true>(*tail, &run, time_ns, PREFETCH),
+            None => self.slots.copy_run::<false>(*tail, &run, time_ns, PREFETCH),
+        };
         *tail = self.slots.add(*tail, frames);
         *at = from.advance(*at, frames);
         (frames, bytes)

@@ -330,7 +330,13 @@ impl Slots {
     /// Kept apart, in locals alone: each spilled store would take a place in the processor's store queue, behind
     /// which the lines that the other core still has are waited for; that halved the rate.
     #[inline(never)]
-    pub(crate) fn copy_run(&self, mut dst: u32, run: &Run<'_>, time_ns: u64, ahead: u32) -> (u32, u64) {
+    pub(crate) fn copy_run<const ALIKE: bool>(
+        &self,
+        mut dst: u32,
+        run: &Run<'_>,
+        time_ns: u64,
+        ahead: u32,
+    ) -> (u32, u64) {
         let Run { ring: from, at: mut src, frames, addresses } = *run;
         let (first, second) = split(addresses);
         let mut bytes = 0u64;
@@ -351,7 +357,7 @@ impl Slots {
             let (data, to) = (from.buffer(s.buf_idx), self.buffer(old.buf_idx));
             // SAFETY: at least 14 bytes of a buffer; rule 7.
             let (a, b) = unsafe { (data.cast::<u64>().read_unaligned(), data.add(4).cast::<u64>().read_unaligned()) };
-            if (a, b) != (first, second) {
+            if ALIKE && (a, b) != (first, second) {
                 return (done, bytes);
             }
             // SAFETY: `len` bytes of a buffer into another ring's buffer of the same size; rule 7.

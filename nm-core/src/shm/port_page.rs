@@ -96,6 +96,8 @@ pub struct SleepLine {
     pub bell: AtomicU32,
     /// 1 while the reader looks at the ring all the time: frames need no time, it gives them its own.
     pub watching: AtomicU32,
+    /// 1 while the reader naps on the clock: it comes by itself, soon.
+    pub napping: AtomicU32,
 }
 
 /// How a sender sleeps that waits for room.
