@@ -19,7 +19,7 @@
 //! anything that a hostile peer wrote: the worst is that two enter at once (frames are lost, nothing is read outside
 //! the region) or that [`Stuck`] comes back.
 //!
-//! Owners that are busy at the same time have the bias in turns of some 200 us ([`BiasedLock::enter`] of the other
+//! Owners that are busy at the same time have the bias in turns of 0.2 to 1 ms ([`BiasedLock::enter`] of the other
 //! sleeps for as long): two senders of single frames then carry about what one does, where a handover for each frame
 //! left a fifth.
 //!
@@ -46,6 +46,8 @@ struct Word {
     last: AtomicU32,
     streak: AtomicU32,
     bias_after: AtomicU32,
+    /// 1 when the owner that was revoked last was busy: two streams, not a stream and a frame now and then.
+    was_busy: AtomicU32,
 }
 
 #[repr(C, align(128))]
@@ -153,10 +155,12 @@ impl BiasedLock {
         // ORDER: Relaxed; bias is only set under `word`, which we just acquired.
         let bias = self.bias.word.load(Ordering::Relaxed);
         let busy = bias != 0 && bias & !FLAG != tag && self.is_busy(bias);
-        if busy {
-            lease_pause();
-        }
         if bias != 0 {
+            // ORDER: Relaxed, both; under `word`.
+            if busy {
+                lease_pause(self.word.was_busy.load(Ordering::Relaxed) != 0);
+            }
+            self.word.was_busy.store(u32::from(busy), Ordering::Relaxed);
             self.revoke(bias, tag, fences, owners, &deadline)?;
         }
         self.count_streak(tag, fences, busy || waited);
@@ -318,10 +322,13 @@ fn relax() {
     loom::thread::yield_now();
 }
 
-/// How long the other one may go on: long beside a revocation (up to 20 us), short beside what people notice.
-fn lease_pause() {
+/// How long the other one may go on: long beside a revocation (up to 20 us), short beside what people notice. Two
+/// streams have longer turns: where they share processors with their receiver, each change of turns throws it off one.
+fn lease_pause(streams: bool) {
     #[cfg(not(loom))]
-    std::thread::sleep(Duration::from_micros(150));
+    std::thread::sleep(Duration::from_micros(if streams { 1000 } else { 150 }));
+    #[cfg(loom)]
+    let _ = streams;
 }
 
 fn pause_shortly() {
