@@ -1,19 +1,23 @@
 //! What an expression means in bytes of a packet, for a link type.
 //!
-//! `offsets.rs` says where each header begins, `link.rs` and its folder what each link type looks like, the other files have one family of
-//! words each. Behaviour follows libpcap 1.10, and its main branch where that was mended.
+//! `actions.rs` carries the parser's actions out, `offsets.rs` says where each header begins, `link.rs` and its folder what each link type
+//! looks like, the other files have one family of words each; `finish.rs` puts in front what every program computes first. Behaviour
+//! follows libpcap 1.10, and its main branch where that was mended.
 
+#![forbid(unsafe_code)]
+
+mod actions;
 mod arithmetic;
 mod encapsulation;
+mod finish;
 mod identifier;
 mod link;
 mod offsets;
 mod proto;
 
-use crate::action::Action;
-use crate::error::Error;
 use crate::ir::{C, Ir, Size, Test, V, Value};
 use crate::{Options, Resolve};
+pub use actions::generate;
 pub(crate) use offsets::{Offset, Offsets};
 
 /// The state of a compilation.
@@ -23,7 +27,7 @@ pub(crate) struct Gen<'a> {
     pub(crate) resolver: &'a dyn Resolve,
     /// Where headers begin, for the words that follow; `vlan`, `mpls`, … move them.
     pub(crate) off: Offsets,
-    /// Values that are computed first of all, in this order: they fault before any test is made.
+    /// The link type's computed offsets: those that the condition uses are computed first of all, so they fault before any test is made.
     pub(crate) first: Vec<V>,
 }
 
@@ -132,13 +136,4 @@ impl Gen<'_> {
         }
         all.unwrap_or_else(|| self.ir.cond(crate::ir::Cond::Const(true)))
     }
-}
-
-/// Carries out the parser's actions: the conditions, and the one that decides.
-///
-/// # Errors
-/// The first thing that has no meaning for this link type, or the parser's error.
-pub fn generate(actions: Vec<Action>, options: &Options, resolver: &dyn Resolve) -> Result<(Ir, C), Error> {
-    let _ = (actions, options, resolver);
-    Err(Error::new("not yet"))
 }

@@ -1,6 +1,7 @@
 //! Where headers begin.
 
 use super::Base;
+use super::link::layout::{Layout, NONE};
 use crate::ir::V;
 
 /// A place in the packet: `variable + constant` (libpcap's `bpf_abs_offset`).
@@ -39,24 +40,48 @@ pub(crate) struct Offsets {
     pub(crate) payload: Offset,
     pub(crate) nl: u32,
     pub(crate) nl_nosnap: u32,
-    /// Where the MAC-layer payload begins is variable (802.11).
-    pub(crate) atm: bool,
+    /// What is looked at is inside Geneve or VXLAN, where an Ethernet header may be absent.
     pub(crate) is_encap: bool,
     pub(crate) label_stack_depth: u32,
     pub(crate) vlan_stack_depth: u32,
-    /// ATM and MTP fields, where the link type has them.
-    pub(crate) vpi: Option<u32>,
-    pub(crate) vci: Option<u32>,
-    pub(crate) proto: Option<u32>,
-    pub(crate) payload_atm: Option<u32>,
-    pub(crate) li: Option<u32>,
-    pub(crate) sio: Option<u32>,
-    pub(crate) opc: Option<u32>,
-    pub(crate) dpc: Option<u32>,
-    pub(crate) sls: Option<u32>,
+    /// The packets begin with Sun's ATM pseudo-header.
+    pub(crate) atm: bool,
+    /// The MTP2 length indicator, where the link type has one; the other fields of SS7 lie behind it.
+    pub(crate) ss7: Option<u32>,
 }
 
 impl Offsets {
+    /// Those that a filter for `linktype` begins with; `link` and `payload` are the variable parts.
+    pub(crate) fn new(linktype: i32, layout: Layout, link: Option<V>, payload: Option<V>, atm: bool) -> Offsets {
+        let link = Offset { variable: link, constant: layout.link };
+        Offsets {
+            linktype_now: linktype,
+            previous_linktype: linktype,
+            link,
+            previous_link: link,
+            outermost_link: link,
+            linktype: (layout.linktype != NONE).then_some(Offset::at(layout.linktype)),
+            payload: Offset { variable: payload, constant: layout.payload },
+            nl: layout.nl,
+            nl_nosnap: layout.nl_nosnap,
+            is_encap: false,
+            label_stack_depth: 0,
+            vlan_stack_depth: 0,
+            atm,
+            ss7: (layout.ss7 != NONE).then_some(layout.ss7),
+        }
+    }
+
+    /// What follows is of link type `linktype` and begins at `link` (libpcap's `PUSH_LINKHDR`); the type field, the payload and the
+    /// network header are the caller's to set.
+    pub(crate) fn push(&mut self, linktype: i32, link: Offset) {
+        self.previous_linktype = self.linktype_now;
+        self.previous_link = self.link;
+        self.linktype_now = linktype;
+        self.link = link;
+        self.is_encap = false;
+    }
+
     /// Where `from` counts from. For transport headers behind IPv4 the length of the network header comes on top.
     pub(crate) fn of(&self, from: Base) -> Offset {
         match from {
