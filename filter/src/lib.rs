@@ -15,6 +15,7 @@ pub mod engine;
 mod error;
 pub mod insn;
 pub mod ir;
+pub mod ir_eval;
 pub mod linktypes;
 pub mod meaning;
 pub mod parse;
