@@ -11,7 +11,10 @@ use crate::meaning::Offsets;
 /// # Errors
 /// No filter can be had for this type.
 pub(crate) fn start(linktype: i32, ir: &mut Ir) -> Result<(Offsets, Vec<V>), Error> {
-    let Some(layout) = layout(linktype) else { fail!("unknown data link type {linktype}") };
+    let Some(layout) = layout(linktype) else {
+        let (min, max) = (dlt::MATCHING.start(), dlt::MATCHING.end());
+        fail!("unknown data link type {linktype} (min {min}, max {max})")
+    };
     let link = radio_header(linktype, ir);
     let payload = match linktype {
         dlt::PFLOG => Some(pflog_header(ir)),

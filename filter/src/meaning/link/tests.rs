@@ -194,8 +194,8 @@ fn direction_comes_from_where_it_is_known() {
 
 #[test]
 fn refusals_are_in_libpcaps_words() {
-    assert_eq!(refusal(17, &[]), "unknown data link type 17");
-    assert_eq!(refusal(-1, &[]), "unknown data link type -1");
+    assert_eq!(refusal(17, &[]), "unknown data link type 17 (min 104, max 289)");
+    assert_eq!(refusal(-1, &[]), "unknown data link type -1 (min 104, max 289)");
     assert_eq!(refusal(dlt::USBPCAP, &IP), "USB link-layer type filtering not implemented");
     assert_eq!(refusal(145, &IP), "DLT 145 link-layer type filtering not implemented");
     assert_eq!(refusal(dlt::PPP, &[Action::Llc(Llc::Any)]), "'llc' not supported for PPP");
