@@ -142,6 +142,31 @@ fn a_batch_goes_where_each_of_its_frames_should() {
 }
 
 #[test]
+fn a_mixed_batch_reaches_listeners_monitors_and_floods_whole_and_in_order() {
+    let _place = Place::new();
+    let (mut a, mut b, mut all, mut monitor) = (open("vale0:a"), open("vale0:b"), open("vale0:*"), open("vale0:b/r"));
+    let lengths = [60, 60, 60, 14, 2112, 60, 5000, 60, 1514, 2113, 60, 65_535, 60];
+    let frames: Vec<_> = (0..200).map(|i| frame(0xff, i as u8 % 3, lengths[i % lengths.len()], i as u8)).collect();
+    let mut sent = 0;
+    while sent < frames.len() {
+        let ring = a.tx.ring().unwrap();
+        let before = sent;
+        while sent < frames.len() && sent < before + 20 && ring.put(&frames[sent]) {
+            sent += 1;
+        }
+        // A slot that names no frame lies between.
+        ring.put_as_is(3);
+        a.tx.txsync(false).unwrap();
+        for port in [&mut b, &mut all, &mut monitor] {
+            for want in &frames[before..sent] {
+                assert!(receive(port).as_ref() == Some(want), "{} bytes", want.len());
+            }
+            assert!(receive(port).is_none());
+        }
+    }
+}
+
+#[test]
 fn a_full_receiver_that_does_not_move_is_given_up_on() {
     let _place = Place::new();
     let (mut a, mut b) = (open("vale0:a"), open("vale0:b"));
