@@ -9,6 +9,9 @@
 //!
 //! Names of hosts, services and protocols are asked of a [`Resolve`]; nothing here does input or output.
 
+#[cfg(test)]
+extern crate self as filter; // the tests' programs are shared with tests/
+
 pub mod action;
 pub mod code;
 pub mod engine;

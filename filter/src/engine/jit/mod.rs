@@ -1,0 +1,102 @@
+//! Programs as machine code, for x86-64 and aarch64.
+//!
+//!     program --lower--> steps --x86_64 | aarch64--> bytes and tables --memory--> a function
+//!
+//! `lower.rs` knows BPF and no processor: it merges the checks of a packet's length, drops what can't be reached, and finds the search
+//! trees (`search.rs`). The emitters know their processor and almost no BPF. All three only fill vectors; what maps the bytes and calls
+//! them, and has the crate's only `unsafe`, is `memory.rs`.
+//!
+//! The emitters are written out instead of built on dynasm-rs: fifty forms of instructions don't pay for a procedural macro (with syn) in
+//! the build and four crates in everybody's process, and short and long jumps would be ours to choose all the same.
+
+#[cfg(any(test, target_arch = "aarch64"))]
+mod aarch64;
+mod lower;
+mod memory;
+mod search;
+#[cfg(any(test, target_arch = "x86_64"))]
+mod x86_64;
+
+use super::validate::validate;
+use crate::insn::Insn;
+use lower::Lowered;
+use memory::Mapping;
+
+/// The bytes of a function `fn(packet: *const u8, len: usize, wirelen: u32) -> u32` of the C ABI, followed by its tables. It reads only
+/// the `len` bytes at `packet` and the tables, writes only below the stack pointer, and returns. Made by the emitters alone.
+struct MachineCode(Vec<u8>);
+
+/// A program that was translated.
+#[derive(Debug)]
+pub struct Jit {
+    mapping: Mapping,
+}
+
+impl Jit {
+    /// Translates `program`. `None`: it is not valid, the system gives no executable memory, or nobody wrote an emitter for this
+    /// processor.
+    pub fn compile(program: &[Insn]) -> Option<Jit> {
+        if !validate(program) {
+            return None;
+        }
+        Jit::compile_valid(program)
+    }
+
+    /// The same, of a program that [`validate`] likes.
+    pub(super) fn compile_valid(program: &[Insn]) -> Option<Jit> {
+        let code = emit(&lower::lower(program))?;
+        Some(Jit { mapping: Mapping::new(&code)? })
+    }
+
+    /// Runs it: what [`interpret`](super::interpret) returns without ancillary values.
+    #[inline(always)]
+    pub fn run(&self, packet: &[u8], wirelen: u32) -> u32 {
+        self.mapping.call(packet, wirelen)
+    }
+}
+
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+fn emit(lowered: &Lowered) -> Option<MachineCode> {
+    x86_64::emit(lowered)
+}
+
+#[cfg(all(target_arch = "aarch64", target_endian = "little", target_pointer_width = "64"))]
+fn emit(lowered: &Lowered) -> Option<MachineCode> {
+    aarch64::emit(lowered)
+}
+
+#[cfg(not(any(
+    all(target_arch = "x86_64", target_pointer_width = "64"),
+    all(target_arch = "aarch64", target_endian = "little", target_pointer_width = "64")
+)))]
+fn emit(_: &Lowered) -> Option<MachineCode> {
+    None
+}
+
+/// A conditional jump's condition after a comparison, unsigned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum If {
+    Equal,
+    NotEqual,
+    Below,
+    AtLeast,
+    Above,
+    AtMost,
+}
+
+impl If {
+    /// The contrary.
+    fn not(self) -> If {
+        match self {
+            If::Equal => If::NotEqual,
+            If::NotEqual => If::Equal,
+            If::Below => If::AtLeast,
+            If::AtLeast => If::Below,
+            If::Above => If::AtMost,
+            If::AtMost => If::Above,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
