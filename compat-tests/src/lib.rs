@@ -3,7 +3,8 @@
 //! A test starts real programs with our library preloaded, on the ports of a switch in a folder of its own
 //! ([`sandbox`]), bounded in time and ended with the test ([`process`]). [`cc`] compiles the C programs once, [`cases`] runs those that have cases. [`frames`]
 //! makes the traffic and [`savefile`] writes and reads it as programs do. [`veth`] runs the same C programs against
-//! the system's libpcap on a pair of interfaces in a network namespace of their own.
+//! the system's libpcap on a pair of interfaces in a network namespace of their own. [`filters`] compiles and runs generated filters
+//! in both libraries.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -11,10 +12,14 @@
 //! | `COMPAT_KILLS` | how many processes `kill.rs` kills (100) |
 //! | `COMPAT_GARBAGE_SECONDS` | how long `garbage.rs` writes garbage (10) |
 //! | `COMPAT_SEED` | the seed of both; else the clock, printed |
+//! | `FILTER_EXPRESSIONS` | how many filters `filters.rs` generates (10,000) |
+//! | `FILTER_SEED` | their seed (1) |
+//! | `FILTER_CORPUS` | the captures that they run on; else `../shared/corpus` beside the workspace |
 
 pub mod cases;
 pub mod cc;
 pub mod dist;
+pub mod filters;
 pub mod frames;
 pub mod process;
 pub mod random;

@@ -14,6 +14,15 @@ impl Random {
         Random(seed | 1)
     }
 
+    /// From a seed: the same numbers each time.
+    pub fn from_seed(seed: u64) -> Random {
+        // One step of splitmix64, so that neighbouring seeds have nothing in common.
+        let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Random((z ^ (z >> 31)) | 1)
+    }
+
     /// Any number.
     pub fn any(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
@@ -25,5 +34,27 @@ impl Random {
     /// A number below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.any() % end
+    }
+
+    /// True so many times of a hundred.
+    pub fn percent(&mut self, chance: u64) -> bool {
+        self.below(100) < chance
+    }
+
+    /// One of these.
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len() as u64) as usize]
+    }
+
+    /// One of these, each as often as its weight says.
+    pub fn weighted<T: Copy>(&mut self, from: &[(u64, T)]) -> T {
+        let mut at = self.below(from.iter().map(|(weight, _)| weight).sum());
+        for &(weight, what) in from {
+            if at < weight {
+                return what;
+            }
+            at -= weight;
+        }
+        unreachable!("the number is below the sum of the weights")
     }
 }

@@ -1,0 +1,138 @@
+//! Our filters against the system's libpcap: the same expressions accepted and refused, with the same words and verdicts.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `FILTER_EXPRESSIONS` | how many generated expressions (10,000) |
+//! | `FILTER_SEED` | their seed (1) |
+//! | `FILTER_CORPUS` | a folder of captures; else `../shared/corpus` beside the workspace |
+
+use compat_tests::filters::case::Case;
+use compat_tests::filters::compare::{Arena, Kind};
+use compat_tests::filters::corpus::{self, Corpus, Frame};
+use compat_tests::filters::known::{self, KNOWN};
+use compat_tests::filters::library::{self, Library};
+use compat_tests::filters::listing;
+use compat_tests::filters::tally::{Counter, Tally};
+use compat_tests::process::{say, skipped};
+use compat_tests::{Program, Sandbox, dist};
+use std::sync::Once;
+use std::time::Duration;
+
+const COMPARE: &str = env!("CARGO_BIN_EXE_filter-compare");
+/// Longer than any run takes: the processes hang.
+const LIMIT: Duration = Duration::from_secs(6 * 3600);
+/// Expressions that a process takes before it ends: one that was lost costs so many.
+const BATCH: u64 = 2500;
+
+fn variable(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|e| panic!("{name}={text}: {e}")))
+}
+
+fn arena() -> Arena {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(library::without_dns);
+    let theirs = Library::open(&library::system());
+    Arena { ours: Library::open(&dist::library()), corpus: Corpus::read(&corpus::folder(), &theirs), theirs }
+}
+
+#[test]
+fn generated_expressions() {
+    let (count, seed) = (variable("FILTER_EXPRESSIONS", 10_000), variable("FILTER_SEED", 1));
+    if !corpus::folder().is_dir() {
+        skipped(&format!("{}: no captures to run filters on but generated frames", corpus::folder().display()));
+    }
+    let sandbox = Sandbox::new();
+    let mut batches: Vec<u64> = (0..count.div_ceil(BATCH)).rev().map(|n| n * BATCH).collect();
+    let workers = std::thread::available_parallelism().map_or(2, |n| n.get()).min(8);
+    let mut running = Vec::new();
+    let (mut tally, mut troubles) = (Tally::new(), String::new());
+    let mut number = 0;
+    while !batches.is_empty() || !running.is_empty() {
+        while running.len() < workers && !batches.is_empty() {
+            let first = batches.pop().expect("not empty");
+            let progress = sandbox.file(&format!("progress-{number}"));
+            number += 1;
+            let args = ["run".to_string(), seed.to_string(), first.to_string(), BATCH.min(count - first).to_string()];
+            let process = Program::new(COMPARE).args(args).env("FILTER_PROGRESS", &progress).start();
+            running.push((process, progress));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        let ended: Vec<usize> = (0..running.len()).filter(|&n| running[n].0.has_ended()).collect();
+        for at in ended.into_iter().rev() {
+            let (process, progress) = running.remove(at);
+            let end = process.finish_within(LIMIT);
+            let (lines, rest): (Vec<&str>, Vec<&str>) = end.stdout.lines().partition(|l| l.starts_with("tally "));
+            lines.iter().for_each(|line| tally.add_line(line));
+            troubles += &rest.iter().map(|line| format!("{line}\n")).collect::<String>();
+            if !end.success() {
+                let last = std::fs::read_to_string(&progress).unwrap_or_default();
+                troubles += &format!(
+                    "a process ended with {:?} {:?} in expression {last}{}\n",
+                    end.code, end.signal, end.stderr
+                );
+            }
+        }
+    }
+    say(&tally.summary());
+    assert!(troubles.is_empty(), "{troubles}{}", tally.summary());
+    assert_eq!((tally.get(Counter::Expressions), tally.get(Counter::Differences)), (count, 0));
+    assert!(tally.get(Counter::Accepted) > count / 3 && tally.get(Counter::Refused) > count / 20);
+    assert!(tally.get(Counter::Ours) <= tally.get(Counter::Theirs), "our programs are longer than libpcap's");
+}
+
+/// Each row of the table of known differences still shows what it says.
+#[test]
+fn known_differences_are_still_there() {
+    let arena = arena();
+    for row in KNOWN {
+        let case = Case::of(row.dlt, row.text);
+        let frames: Vec<Frame> = row.frame.iter().map(|hex| Frame::whole(known::bytes(hex))).collect();
+        let findings = arena.examine_on(&case, &frames);
+        let found =
+            findings.differences.iter().find(|d| (row.covers)(d) && (row.frame.is_none() || d.kind == Kind::Verdict));
+        let found =
+            found.unwrap_or_else(|| panic!("{} on {}: the difference is gone: {}", row.text, row.dlt, row.reason));
+        if row.frame.is_some() {
+            assert_eq!(found.frame.as_ref(), frames.first(), "{} on {}: not by the row's frame", row.text, row.dlt);
+        }
+    }
+}
+
+/// What libpcap says to wrong expressions.
+#[test]
+fn error_texts() {
+    let arena = arena();
+    let lines = listing::lines(&listing::file("wrong-expressions.tsv"));
+    assert!(lines.len() >= 200, "{} expressions", lines.len());
+    let mut wrong = String::new();
+    for (dlt, text) in &lines {
+        let case = Case::of(*dlt, text);
+        let findings = arena.examine(&case);
+        assert!(!findings.accepted, "{dlt} {text}: accepted by both");
+        for difference in findings.differences.iter().filter(|d| known::covering(d).is_none()) {
+            wrong += &format!("{dlt} {text}\n    libpcap: {}\n    ours:    {}\n", difference.theirs, difference.ours);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Programs that people know from `tcpdump -d` are not longer than libpcap's.
+#[test]
+fn usual_expressions_are_not_longer() {
+    let arena = arena();
+    let mut longer = String::new();
+    for (dlt, text) in listing::lines(&listing::file("usual-expressions.tsv")) {
+        let findings = arena.examine(&Case::of(dlt, &text));
+        for difference in findings.differences.iter().filter(|d| known::covering(d).is_none()) {
+            longer += &arena.tell(difference);
+        }
+        match findings.lengths {
+            Some((ours, theirs)) if ours > theirs => {
+                longer += &format!("{dlt} {text}: ours {ours}, libpcap's {theirs}\n")
+            }
+            Some(_) => {}
+            None => longer += &format!("{dlt} {text}: refused\n"),
+        }
+    }
+    assert!(longer.is_empty(), "{longer}");
+}
