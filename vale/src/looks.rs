@@ -9,7 +9,7 @@ const SPIN: Duration = Duration::from_micros(50);
 ///
 /// Each look takes the line with the tail away from the sender; with one frame a call, a reader that looks all the
 /// time makes each frame cost several lines travelling. So: looks that find nothing are followed at once by the next,
-/// and looks that find a few frames each, one after the other, by a pause of 1 to 4 us.
+/// and looks that find a few frames each, one after the other, by a pause of up to some 2 us.
 #[derive(Default)]
 pub struct Pace {
     small_batches: u32,

@@ -43,6 +43,9 @@ pub struct Member {
     left: AtomicBool,
 }
 
+/// How often a switch may vanish between two steps of joining it.
+const TRIES: u32 = 1000;
+
 /// The lock tag of a port's owner.
 fn tag_of(index: usize, generation: u32) -> u32 {
     (generation & TAG_GENERATION) << 8 | (index as u32 + 1)
@@ -52,10 +55,11 @@ impl Member {
     /// Joins a switch.
     pub fn join(name: &ValeName, options: &Options) -> Result<(Member, RxRing), PortError> {
         // A switch may be removed between opening it and taking its registry.
+        let mut tries = 0;
         loop {
             let switch = Switch::open_or_make(&name.switch)?;
             match Member::join_switch(switch, name, options) {
-                Err(PortError::NotFound { .. }) => {}
+                Err(PortError::NotFound { .. }) if tries < TRIES => tries += 1,
                 other => return other,
             }
         }
