@@ -1,0 +1,193 @@
+//! The language's words.
+
+use super::scanner::Token;
+use crate::action::{Alu, Atm, AtmField, Dir, Kind, Mtp2, Mtp3, Proto, Rel};
+
+/// The token that `word` is, if it is a word of the language. Case counts: `TCP` is a name.
+pub(super) fn keyword(word: &[u8]) -> Option<Token<'static>> {
+    let found = KEYWORDS.binary_search_by(|(name, _)| name.as_bytes().cmp(word)).ok()?;
+    Some(KEYWORDS[found].1)
+}
+
+/// The operator of `rest`'s first one or two bytes, with its length.
+pub(super) fn operator(rest: &[u8]) -> Option<(usize, Token<'static>)> {
+    let two = match rest.get(..2) {
+        Some(b"&&") => Some(Token::And),
+        Some(b"||") => Some(Token::Or),
+        Some(b">=") => Some(Token::Rel(Rel::Ge)),
+        Some(b"<=") => Some(Token::Rel(Rel::Le)),
+        Some(b"!=") => Some(Token::Rel(Rel::Ne)),
+        Some(b"==") => Some(Token::Rel(Rel::Eq)),
+        Some(b"<<") => Some(Token::Alu(Alu::Lsh)),
+        Some(b">>") => Some(Token::Alu(Alu::Rsh)),
+        _ => None,
+    };
+    if let Some(token) = two {
+        return Some((2, token));
+    }
+    let one = match rest.first()? {
+        b'+' => Token::Alu(Alu::Add),
+        b'-' => Token::Alu(Alu::Sub),
+        b'*' => Token::Alu(Alu::Mul),
+        b'/' => Token::Alu(Alu::Div),
+        b'%' => Token::Alu(Alu::Mod),
+        b'&' => Token::Alu(Alu::And),
+        b'|' => Token::Alu(Alu::Or),
+        b'^' => Token::Alu(Alu::Xor),
+        b'>' => Token::Rel(Rel::Gt),
+        b'=' => Token::Rel(Rel::Eq),
+        b'<' => Token::Rel(Rel::Lt),
+        b'!' => Token::Not,
+        b'(' => Token::Open,
+        b')' => Token::Close,
+        b'[' => Token::OpenBracket,
+        b']' => Token::CloseBracket,
+        b':' => Token::Colon,
+        _ => return None,
+    };
+    Some((1, one))
+}
+
+/// Sorted by word.
+static KEYWORDS: &[(&str, Token<'static>)] = &[
+    ("aarp", Token::Proto(Proto::Aarp)),
+    ("action", Token::PfAction),
+    ("addr1", Token::Dir(Dir::Addr1)),
+    ("addr2", Token::Dir(Dir::Addr2)),
+    ("addr3", Token::Dir(Dir::Addr3)),
+    ("addr4", Token::Dir(Dir::Addr4)),
+    ("address1", Token::Dir(Dir::Addr1)),
+    ("address2", Token::Dir(Dir::Addr2)),
+    ("address3", Token::Dir(Dir::Addr3)),
+    ("address4", Token::Dir(Dir::Addr4)),
+    ("ah", Token::Proto(Proto::Ah)),
+    ("and", Token::And),
+    ("arp", Token::Proto(Proto::Arp)),
+    ("atalk", Token::Proto(Proto::Atalk)),
+    ("bcc", Token::Atm(Atm::Bcc)),
+    ("broadcast", Token::Broadcast),
+    ("byte", Token::Byte),
+    ("carp", Token::Proto(Proto::Carp)),
+    ("clnp", Token::Proto(Proto::Clnp)),
+    ("connectmsg", Token::Atm(Atm::Connectmsg)),
+    ("csnp", Token::Proto(Proto::IsisCsnp)),
+    ("decnet", Token::Proto(Proto::Decnet)),
+    ("dir", Token::FrameDir),
+    ("direction", Token::FrameDir),
+    ("dpc", Token::Mtp3(Mtp3::Dpc)),
+    ("dst", Token::Dst),
+    ("es-is", Token::Proto(Proto::Esis)),
+    ("esis", Token::Proto(Proto::Esis)),
+    ("esp", Token::Proto(Proto::Esp)),
+    ("ether", Token::Proto(Proto::Link)),
+    ("fddi", Token::Proto(Proto::Link)),
+    ("fisu", Token::Mtp2(Mtp2::Fisu)),
+    ("gateway", Token::Undirected(Kind::Gateway)),
+    ("geneve", Token::Geneve),
+    ("greater", Token::Greater),
+    ("hdpc", Token::Mtp3(Mtp3::Hdpc)),
+    ("hfisu", Token::Mtp2(Mtp2::Hfisu)),
+    ("hlssu", Token::Mtp2(Mtp2::Hlssu)),
+    ("hmsu", Token::Mtp2(Mtp2::Hmsu)),
+    ("hopc", Token::Mtp3(Mtp3::Hopc)),
+    ("host", Token::Kind(Kind::Host)),
+    ("hsio", Token::Mtp3(Mtp3::Hsio)),
+    ("hsls", Token::Mtp3(Mtp3::Hsls)),
+    ("icmp", Token::Proto(Proto::Icmp)),
+    ("icmp6", Token::Proto(Proto::Icmp6)),
+    ("ifindex", Token::IfIndex),
+    ("ifname", Token::PfIfname),
+    ("igmp", Token::Proto(Proto::Igmp)),
+    ("igrp", Token::Proto(Proto::Igrp)),
+    ("iih", Token::Proto(Proto::IsisIih)),
+    ("ilmic", Token::Atm(Atm::Ilmic)),
+    ("inbound", Token::Inbound),
+    ("ip", Token::Proto(Proto::Ip)),
+    ("ip6", Token::Proto(Proto::Ip6)),
+    ("ipx", Token::Proto(Proto::Ipx)),
+    ("is-is", Token::Proto(Proto::Isis)),
+    ("isis", Token::Proto(Proto::Isis)),
+    ("iso", Token::Proto(Proto::Iso)),
+    ("l1", Token::Proto(Proto::IsisL1)),
+    ("l2", Token::Proto(Proto::IsisL2)),
+    ("lane", Token::Atm(Atm::Lane)),
+    ("lat", Token::Proto(Proto::Lat)),
+    ("len", Token::Len),
+    ("length", Token::Len),
+    ("less", Token::Less),
+    ("link", Token::Proto(Proto::Link)),
+    ("llc", Token::Llc),
+    ("lsp", Token::Proto(Proto::IsisLsp)),
+    ("lssu", Token::Mtp2(Mtp2::Lssu)),
+    ("lsu", Token::Mtp2(Mtp2::Lssu)),
+    ("mask", Token::Mask),
+    ("metac", Token::Atm(Atm::Metac)),
+    ("metaconnect", Token::Atm(Atm::Metaconnect)),
+    ("mopdl", Token::Proto(Proto::Mopdl)),
+    ("moprc", Token::Proto(Proto::Moprc)),
+    ("mpls", Token::Mpls),
+    ("msu", Token::Mtp2(Mtp2::Msu)),
+    ("multicast", Token::Multicast),
+    ("net", Token::Kind(Kind::Net)),
+    ("netbeui", Token::Proto(Proto::Netbeui)),
+    ("not", Token::Not),
+    ("oam", Token::Atm(Atm::Oam)),
+    ("oamf4", Token::Atm(Atm::Oamf4)),
+    ("oamf4ec", Token::Atm(Atm::Oamf4ec)),
+    ("oamf4sc", Token::Atm(Atm::Oamf4sc)),
+    ("on", Token::PfIfname),
+    ("opc", Token::Mtp3(Mtp3::Opc)),
+    ("or", Token::Or),
+    ("outbound", Token::Outbound),
+    ("pim", Token::Proto(Proto::Pim)),
+    ("port", Token::Kind(Kind::Port)),
+    ("portrange", Token::Kind(Kind::PortRange)),
+    ("ppp", Token::Proto(Proto::Link)),
+    ("pppoed", Token::PppoeD),
+    ("pppoes", Token::PppoeS),
+    ("proto", Token::Undirected(Kind::Proto)),
+    ("protochain", Token::Undirected(Kind::ProtoChain)),
+    ("psnp", Token::Proto(Proto::IsisPsnp)),
+    ("ra", Token::Dir(Dir::Ra)),
+    ("radio", Token::Proto(Proto::Radio)),
+    ("rarp", Token::Proto(Proto::Rarp)),
+    ("reason", Token::PfReason),
+    ("rnr", Token::PfRnr),
+    ("rset", Token::PfRuleset),
+    ("rulenum", Token::PfRnr),
+    ("ruleset", Token::PfRuleset),
+    ("sc", Token::Atm(Atm::Sc)),
+    ("sca", Token::Proto(Proto::Sca)),
+    ("sctp", Token::Proto(Proto::Sctp)),
+    ("sio", Token::Mtp3(Mtp3::Sio)),
+    ("slip", Token::Proto(Proto::Link)),
+    ("sls", Token::Mtp3(Mtp3::Sls)),
+    ("snp", Token::Proto(Proto::IsisSnp)),
+    ("src", Token::Src),
+    ("srnr", Token::PfSrnr),
+    ("stp", Token::Proto(Proto::Stp)),
+    ("subrulenum", Token::PfSrnr),
+    ("subtype", Token::Subtype),
+    ("ta", Token::Dir(Dir::Ta)),
+    ("tcp", Token::Proto(Proto::Tcp)),
+    ("tr", Token::Proto(Proto::Link)),
+    ("type", Token::Type),
+    ("udp", Token::Proto(Proto::Udp)),
+    ("vci", Token::AtmField(AtmField::Vci)),
+    ("vlan", Token::Vlan),
+    ("vpi", Token::AtmField(AtmField::Vpi)),
+    ("vrrp", Token::Proto(Proto::Vrrp)),
+    ("vxlan", Token::Vxlan),
+    ("wlan", Token::Proto(Proto::Link)),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_are_sorted_and_each_is_found() {
+        assert!(KEYWORDS.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(KEYWORDS.iter().all(|(word, token)| keyword(word.as_bytes()) == Some(*token)));
+    }
+}
