@@ -3,8 +3,8 @@
 //! A test starts real programs with our library preloaded, on the ports of a switch in a folder of its own
 //! ([`sandbox`]), bounded in time and ended with the test ([`process`]). [`cc`] compiles the C programs once, [`cases`] runs those that have cases. [`frames`]
 //! makes the traffic and [`savefile`] writes and reads it as programs do. [`veth`] runs the same C programs against
-//! the system's libpcap on a pair of interfaces in a network namespace of their own. [`filters`] compiles and runs generated filters
-//! in both libraries.
+//! the system's libpcap on a pair of interfaces in a network namespace of their own; [`hidden`] runs programs where that
+//! library is not to be found. [`filters`] compiles and runs generated filters in both libraries.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -21,6 +21,7 @@ pub mod cc;
 pub mod dist;
 pub mod filters;
 pub mod frames;
+pub mod hidden;
 pub mod process;
 pub mod random;
 pub mod sandbox;
