@@ -161,9 +161,19 @@ pub struct eproto {
     pub p: c_ushort,
 }
 
+/// An entry of a file like ethers(5).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct pcap_etherent {
+    /// The address.
+    pub addr: [c_uchar; 6],
+    /// The host's name, NUL-terminated, cut where it is longer.
+    pub name: [c_char; 122],
+}
+
 // SAFETY: the pointer is to a constant string that nobody writes.
 unsafe impl Sync for eproto {}
 
-const _: () = assert!(size_of::<bpf_insn>() == 8);
+const _: () = assert!(size_of::<bpf_insn>() == 8 && size_of::<pcap_etherent>() == 128);
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<pcap_pkthdr>() == 24 && size_of::<pcap_if>() == 40 && size_of::<eproto>() == 16);

@@ -28,7 +28,7 @@ pub(crate) fn activate(live: &Live) -> c_int {
         Ok(port) => port,
         Err(error) => return live.fail_port(&error),
     };
-    // A program may leave for a chroot or drop its rights next, and the filter comes after that.
+    // A program may leave for a chroot or drop its rights next, and open a savefile for writing after that.
     let _ = crate::system::get();
     let snaplen = match options.snaplen {
         1..MAXIMUM_SNAPLEN => options.snaplen,
@@ -83,6 +83,7 @@ pub unsafe extern "C" fn pcap_activate(p: *mut Handle) -> c_int {
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_activate)(s.p) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || activate(live)),
+        Some(Source::Dead(dead)) => dead.already_activated(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Waiting by other means: non-blocking mode, the selectable descriptor, the direction of what is read.
 
 use crate::abi::*;
+use crate::dead;
 use crate::error::{self, Errbuf};
 use crate::guard;
 use crate::handle::{self, Handle, Live, Source};
@@ -28,6 +29,11 @@ pub unsafe extern "C" fn pcap_getnonblock(p: *mut Handle, errbuf: *mut c_char) -
                 code
             }
         }),
+        Some(Source::Dead(dead)) => {
+            // SAFETY: by the caller's promise.
+            unsafe { Errbuf::write(errbuf, format_args!("{}", dead::NO_BLOCKING)) };
+            dead.refuse(dead::NO_BLOCKING)
+        }
     }
 }
 
@@ -56,6 +62,11 @@ pub unsafe extern "C" fn pcap_setnonblock(p: *mut Handle, nonblocking: c_int, er
                 Err(_) => PCAP_ERROR,
             },
         }),
+        Some(Source::Dead(dead)) => {
+            // SAFETY: by the caller's promise.
+            unsafe { Errbuf::write(errbuf, format_args!("{}", dead::NO_BLOCKING)) };
+            dead.refuse(dead::NO_BLOCKING)
+        }
     }
 }
 
@@ -71,6 +82,7 @@ pub unsafe extern "C" fn pcap_get_selectable_fd(p: *mut Handle) -> c_int {
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_get_selectable_fd)(s.p) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || descriptor(live)),
+        Some(Source::Dead(_)) => PCAP_ERROR,
     }
 }
 
@@ -86,6 +98,7 @@ pub unsafe extern "C" fn pcap_fileno(p: *mut Handle) -> c_int {
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_fileno)(s.p) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || descriptor(live)),
+        Some(Source::Dead(_)) => PCAP_ERROR,
     }
 }
 
@@ -133,12 +146,20 @@ pub unsafe extern "C" fn pcap_setdirection(p: *mut Handle, direction: c_int) -> 
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_setdirection)(s.p, direction) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || set_direction(live, direction)),
+        Some(Source::Dead(dead)) if is_direction(direction) => dead.refuse(dead::NO_DIRECTION),
+        Some(Source::Dead(dead)) => dead.refuse(INVALID_DIRECTION),
     }
 }
 
+const INVALID_DIRECTION: &str = "Invalid direction";
+
+fn is_direction(direction: c_int) -> bool {
+    [PCAP_D_INOUT, PCAP_D_IN, PCAP_D_OUT].contains(&direction)
+}
+
 fn set_direction(live: &Live, direction: c_int) -> c_int {
-    if ![PCAP_D_INOUT, PCAP_D_IN, PCAP_D_OUT].contains(&direction) {
-        return live.fail(PCAP_ERROR, format_args!("Invalid direction"));
+    if !is_direction(direction) {
+        return live.fail(PCAP_ERROR, format_args!("{INVALID_DIRECTION}"));
     }
     let active = match live.active() {
         Ok(active) => active,

@@ -28,7 +28,7 @@ unsafe fn ours(device: *const c_char) -> Option<Live> {
 }
 
 /// Wraps a handle of the system's library; NULL stays NULL, its text is in the caller's buffer.
-pub(crate) fn wrap(library: &'static System, p: *mut ForeignHandle) -> *mut Handle {
+fn wrap(library: &'static System, p: *mut ForeignHandle) -> *mut Handle {
     if p.is_null() {
         return std::ptr::null_mut();
     }
@@ -135,6 +135,8 @@ pub unsafe extern "C" fn pcap_close(p: *mut Handle) {
             (s.library.pcap_close)(s.p);
             handle::free(p);
         },
+        // SAFETY: nobody uses the handle any more.
+        Some(Source::Dead(_)) => unsafe { handle::free(p) },
         Some(Source::Live(live)) => {
             // SAFETY: the reader's cell; nobody else uses the handle, and a callback of this thread runs while nobody
             // holds a reference into it.

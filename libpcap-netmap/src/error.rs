@@ -7,6 +7,7 @@ use std::cell::{RefCell, UnsafeCell};
 use std::ffi::{CStr, CString};
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::LocalKey;
 
 pub(crate) const NOT_ACTIVATED: &str = "This handle hasn't been activated yet";
 /// Two spaces, as libpcap has them where a device type has no name.
@@ -150,9 +151,10 @@ pub(crate) fn status_str(status: c_int) -> &'static str {
 /// The words for a status number of a pcap function; static, or of this thread until its next call.
 #[unsafe(no_mangle)]
 pub extern "C" fn pcap_statustostr(status: c_int) -> *const c_char {
+    thread_local!(static KEPT: RefCell<CString> = RefCell::default());
     match status_text(status) {
         Some(text) => text.as_ptr(),
-        None => thread_text(format!("Unknown error: {status}")),
+        None => keep_text(&KEPT, format!("Unknown error: {status}")),
     }
 }
 
@@ -163,15 +165,15 @@ pub extern "C" fn pcap_strerror(errno: c_int) -> *const c_char {
     unsafe { libc::strerror(errno) }
 }
 
-/// Keeps `text` for this thread until it keeps another.
-fn thread_text(text: String) -> *const c_char {
-    thread_local!(static KEPT: RefCell<CString> = RefCell::default());
+/// Keeps `text` in one of this thread's places until that is used again, and points to it.
+pub(crate) fn keep_text(place: &'static LocalKey<RefCell<CString>>, text: String) -> *const c_char {
     let text = CString::new(text).unwrap_or_default();
-    KEPT.try_with(|kept| {
-        *kept.borrow_mut() = text;
-        kept.borrow().as_ptr()
-    })
-    .unwrap_or(c"Unknown error".as_ptr())
+    place
+        .try_with(|kept| {
+            *kept.borrow_mut() = text;
+            kept.borrow().as_ptr()
+        })
+        .unwrap_or(c"".as_ptr())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `pcap_t`: what it points to, made and freed here alone.
 //!
-//! A handle of ours lives through these states; a handle of the system's library keeps its own.
+//! A handle of a port lives through these states; a dead one has a single state, a handle of the system's library
+//! keeps its own.
 //!
 //! | state | goes to | by | what works |
 //! |---|---|---|---|
@@ -13,6 +14,7 @@
 //! `&mut` of the whole: the receive side and the transmit side are cells of their own in [`Active`].
 
 use crate::abi::*;
+use crate::dead::Dead;
 use crate::error::{self, ErrorText};
 use crate::rx::Rx;
 use crate::system::System;
@@ -35,6 +37,8 @@ pub struct Handle {
 pub(crate) enum Source {
     /// A port of ours.
     Live(Live),
+    /// Nowhere: for compiling filters and writing savefiles.
+    Dead(Dead),
     /// A handle of the system's library, to which every call passes.
     System(Foreign),
 }

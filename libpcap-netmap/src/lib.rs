@@ -9,10 +9,11 @@
 //! | `create.rs`, `options.rs`, `activate.rs` | opening a capture handle for reading |
 //! | `rx.rs`, `blocking.rs` | reading packets, non-blocking mode, `select` |
 //! | `tx.rs` | transmitting packets |
-//! | `filter.rs` | filters |
-//! | `savefile.rs` | reading and writing savefiles |
+//! | `filter.rs` and its folder | filters |
+//! | `savefile.rs`, `dead.rs` | reading and writing savefiles, handles without a device |
 //! | `devices.rs` | selecting a device |
-//! | `properties.rs`, `stats.rs`, `names.rs`, `error.rs` | link types, statistics, names, errors |
+//! | `properties.rs`, `stats.rs`, `error.rs` | link types, statistics, errors |
+//! | `names.rs` and its folder, `resolve.rs` | names and numbers |
 //!
 //! A function that is given NULL for a handle returns its documented error. A panic stops at [`mod@guard`].
 #![allow(non_upper_case_globals, reason = "C's names for C's things")]
@@ -21,6 +22,7 @@ pub mod abi;
 mod activate;
 mod blocking;
 mod create;
+mod dead;
 mod devices;
 mod error;
 mod exit;
@@ -30,21 +32,23 @@ mod handle;
 mod names;
 mod options;
 mod properties;
+mod resolve;
 mod rx;
 mod savefile;
 mod stats;
 mod system;
 mod tx;
 
-pub use activate::pcap_activate;
-pub use blocking::*;
-pub use create::{pcap_close, pcap_create, pcap_open_live};
-pub use devices::*;
-pub use error::{pcap_statustostr, pcap_strerror};
-pub use filter::{
+pub use self::filter::{
     bpf_dump, bpf_filter, bpf_image, bpf_validate, pcap_compile, pcap_compile_nopcap, pcap_freecode,
     pcap_offline_filter, pcap_setfilter,
 };
+pub use activate::pcap_activate;
+pub use blocking::*;
+pub use create::{pcap_close, pcap_create, pcap_open_live};
+pub use dead::{pcap_open_dead, pcap_open_dead_with_tstamp_precision};
+pub use devices::*;
+pub use error::{pcap_statustostr, pcap_strerror};
 pub use handle::Handle as pcap_t;
 pub use names::*;
 pub use options::*;

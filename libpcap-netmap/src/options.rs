@@ -1,6 +1,7 @@
 //! Options of a created handle: `pcap_set_*`, and the time stamp types.
 
 use crate::abi::*;
+use crate::dead;
 use crate::guard;
 use crate::handle::{self, Handle, Options, Source};
 use libc::c_int;
@@ -17,6 +18,7 @@ macro_rules! option {
                 Ok(mut options) => $set(&mut *options, $value),
                 Err(code) => code,
             }),
+            Some(Source::Dead(dead)) => dead.already_activated(),
         }
     };
 }
@@ -140,6 +142,7 @@ pub unsafe extern "C" fn pcap_can_set_rfmon(p: *mut Handle) -> c_int {
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_can_set_rfmon)(s.p) },
         Some(Source::Live(_)) => 0,
+        Some(Source::Dead(dead)) => dead.refuse(dead::NO_RFMON),
     }
 }
 
@@ -155,6 +158,7 @@ pub unsafe extern "C" fn pcap_get_tstamp_precision(p: *mut Handle) -> c_int {
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_get_tstamp_precision)(s.p) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || live.options_anyway().precision),
+        Some(Source::Dead(dead)) => dead.precision,
     }
 }
 
@@ -175,7 +179,7 @@ pub unsafe extern "C" fn pcap_list_tstamp_types(p: *mut Handle, list: *mut *mut 
             copy_list(list, theirs, count, s.library.pcap_free_tstamp_types)
         },
         // SAFETY: not NULL, the caller's.
-        Some(Source::Live(_)) => unsafe { give_list(list, &[PCAP_TSTAMP_HOST]) },
+        Some(Source::Live(_) | Source::Dead(_)) => unsafe { give_list(list, &[PCAP_TSTAMP_HOST]) },
     }
 }
 

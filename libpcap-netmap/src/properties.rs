@@ -1,22 +1,24 @@
 //! What a handle is: link type, snap length, sizes, versions, error text.
 
 use crate::abi::*;
-use crate::error::text_at;
+use crate::dead::Dead;
+use crate::error::ErrorText;
 use crate::guard;
 use crate::handle::{self, Active, Handle, Live, Source};
+use crate::names;
 use crate::options::{copy_list, give_list};
-use crate::system;
 use libc::{FILE, c_char, c_int};
 
-/// Asks an activated handle of ours, or passes the call to the system's library.
+/// Asks an activated handle of ours, or a dead one, or passes the call to the system's library.
 macro_rules! ask {
-    ($p:ident, $function:ident, $answer:expr) => {
+    ($p:ident, $function:ident, $answer:expr, $dead:expr) => {
         // SAFETY: by the promise of the exported function's caller.
         match unsafe { handle::source($p) } {
             None => PCAP_ERROR,
             // SAFETY: passed on.
             Some(Source::System(s)) => unsafe { (s.library.$function)(s.p) },
             Some(Source::Live(live)) => asked(live, $answer),
+            Some(Source::Dead(dead)) => $dead(dead),
         }
     };
 }
@@ -36,7 +38,7 @@ fn asked(live: &Live, answer: impl FnOnce(&Active) -> c_int) -> c_int {
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_datalink(p: *mut Handle) -> c_int {
-    ask!(p, pcap_datalink, |_| DLT_EN10MB)
+    ask!(p, pcap_datalink, |_| DLT_EN10MB, |dead: &Dead| dead.linktype)
 }
 
 /// The link type with what a savefile's header says besides.
@@ -45,7 +47,7 @@ pub unsafe extern "C" fn pcap_datalink(p: *mut Handle) -> c_int {
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_datalink_ext(p: *mut Handle) -> c_int {
-    ask!(p, pcap_datalink_ext, |_| 0)
+    ask!(p, pcap_datalink_ext, |_| 0, |_| 0)
 }
 
 /// The snap length, bytes.
@@ -54,7 +56,7 @@ pub unsafe extern "C" fn pcap_datalink_ext(p: *mut Handle) -> c_int {
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_snapshot(p: *mut Handle) -> c_int {
-    ask!(p, pcap_snapshot, |active| active.snaplen)
+    ask!(p, pcap_snapshot, |active| active.snaplen, |dead: &Dead| dead.snaplen)
 }
 
 /// Whether a savefile has the other byte order.
@@ -63,7 +65,7 @@ pub unsafe extern "C" fn pcap_snapshot(p: *mut Handle) -> c_int {
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_is_swapped(p: *mut Handle) -> c_int {
-    ask!(p, pcap_is_swapped, |_| 0)
+    ask!(p, pcap_is_swapped, |_| 0, |_| 0)
 }
 
 /// A savefile's major version.
@@ -72,7 +74,7 @@ pub unsafe extern "C" fn pcap_is_swapped(p: *mut Handle) -> c_int {
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_major_version(p: *mut Handle) -> c_int {
-    ask!(p, pcap_major_version, |_| 0)
+    ask!(p, pcap_major_version, |_| 0, |_| 0)
 }
 
 /// A savefile's minor version.
@@ -81,7 +83,7 @@ pub unsafe extern "C" fn pcap_major_version(p: *mut Handle) -> c_int {
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_minor_version(p: *mut Handle) -> c_int {
-    ask!(p, pcap_minor_version, |_| 0)
+    ask!(p, pcap_minor_version, |_| 0, |_| 0)
 }
 
 /// Bytes of a buffer that holds any frame the handle may hand out.
@@ -90,7 +92,7 @@ pub unsafe extern "C" fn pcap_minor_version(p: *mut Handle) -> c_int {
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_bufsize(p: *mut Handle) -> c_int {
-    ask!(p, pcap_bufsize, |active| active.snaplen)
+    ask!(p, pcap_bufsize, |active| active.snaplen, |_| 0)
 }
 
 /// A savefile's stream; NULL for other handles.
@@ -130,6 +132,8 @@ pub unsafe extern "C" fn pcap_list_datalinks(p: *mut Handle, list: *mut *mut c_i
             Ok(_) => unsafe { give_list(list, &[DLT_EN10MB]) },
             Err(code) => code,
         }),
+        // SAFETY: not NULL, the caller's.
+        Some(Source::Dead(dead)) => unsafe { give_list(list, &[dead.linktype]) },
     }
 }
 
@@ -155,6 +159,8 @@ pub unsafe extern "C" fn pcap_set_datalink(p: *mut Handle, linktype: c_int) -> c
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_set_datalink)(s.p, linktype) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || set_datalink(live, linktype)),
+        Some(Source::Dead(dead)) if linktype >= 0 && linktype == dead.linktype => 0,
+        Some(Source::Dead(dead)) => not_supported(&dead.error, linktype),
     }
 }
 
@@ -162,10 +168,13 @@ fn set_datalink(live: &Live, linktype: c_int) -> c_int {
     if live.peek().is_some() && linktype == DLT_EN10MB {
         return 0;
     }
-    // SAFETY: takes any number, gives a static string or NULL.
-    let name = system::get().map_or(String::new(), |s| unsafe { text_at((s.pcap_datalink_val_to_name)(linktype)) });
-    let name = if name.is_empty() { format!("DLT {linktype}") } else { name };
-    live.fail(PCAP_ERROR, format_args!("{name} is not one of the DLTs supported by this device"))
+    not_supported(&live.error, linktype)
+}
+
+fn not_supported(error: &ErrorText, linktype: c_int) -> c_int {
+    let name = names::linktype_or_dlt(linktype);
+    error.set(format_args!("{name} is not one of the DLTs supported by this device"));
+    PCAP_ERROR
 }
 
 /// The text of the handle's last error, valid until the next one or the handle's end.
@@ -180,6 +189,7 @@ pub unsafe extern "C" fn pcap_geterr(p: *mut Handle) -> *mut c_char {
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_geterr)(s.p) },
         Some(Source::Live(live)) => live.error.as_ptr(),
+        Some(Source::Dead(dead)) => dead.error.as_ptr(),
     }
 }
 

@@ -17,6 +17,7 @@
 mod refill;
 
 use crate::abi::*;
+use crate::dead::NO_PACKETS;
 use crate::filter::Program;
 use crate::guard;
 use crate::handle::{self, Active, BREAK, CLOSED, Handle, Live, Source};
@@ -358,6 +359,7 @@ pub unsafe extern "C-unwind" fn pcap_loop(
         Some(Source::System(s)) => unsafe { (s.library.pcap_loop)(s.p, count, callback, user) },
         // SAFETY: passed on.
         Some(Source::Live(live)) => unsafe { run(p, live, count, callback, user, true) },
+        Some(Source::Dead(dead)) => dead.refuse(NO_PACKETS),
     }
 }
 
@@ -379,6 +381,7 @@ pub unsafe extern "C-unwind" fn pcap_dispatch(
         Some(Source::System(s)) => unsafe { (s.library.pcap_dispatch)(s.p, count, callback, user) },
         // SAFETY: passed on.
         Some(Source::Live(live)) => unsafe { run(p, live, count, callback, user, false) },
+        Some(Source::Dead(dead)) => dead.refuse(NO_PACKETS),
     }
 }
 
@@ -397,6 +400,7 @@ pub unsafe extern "C" fn pcap_next_ex(
         None => return PCAP_ERROR,
         // SAFETY: passed on.
         Some(Source::System(s)) => return unsafe { (s.library.pcap_next_ex)(s.p, header, data) },
+        Some(Source::Dead(dead)) => return dead.refuse(NO_PACKETS),
         Some(Source::Live(live)) => live,
     };
     if header.is_null() || data.is_null() {
@@ -427,6 +431,10 @@ pub unsafe extern "C" fn pcap_next(p: *mut Handle, header: *mut pcap_pkthdr) -> 
         None => return std::ptr::null(),
         // SAFETY: passed on.
         Some(Source::System(s)) => return unsafe { (s.library.pcap_next)(s.p, header) },
+        Some(Source::Dead(dead)) => {
+            dead.refuse(NO_PACKETS);
+            return std::ptr::null();
+        }
         Some(Source::Live(live)) => live,
     };
     match read_one(live) {
@@ -460,5 +468,6 @@ pub unsafe extern "C" fn pcap_breakloop(p: *mut Handle) {
                 active.control.wake();
             }
         }
+        Some(Source::Dead(_)) => {}
     }
 }

@@ -1,32 +1,12 @@
-//! Savefiles and handles without a device: the system's library reads and writes them.
+//! Savefiles: the system's library reads and writes them.
 
 use crate::abi::*;
-use crate::create::{from_system, wrap};
-use crate::filter::Dead;
+use crate::create::from_system;
+use crate::error::{ErrorText, text_at};
 use crate::guard;
 use crate::handle::{self, ForeignHandle, Handle, Live, Source};
 use crate::system::{self, System};
 use libc::{FILE, c_char, c_int, c_long, c_uchar, c_uint};
-
-/// A handle without a device, for compiling filters and writing savefiles.
-#[unsafe(no_mangle)]
-pub extern "C" fn pcap_open_dead(linktype: c_int, snaplen: c_int) -> *mut Handle {
-    pcap_open_dead_with_tstamp_precision(linktype, snaplen, PCAP_TSTAMP_PRECISION_MICRO as c_uint)
-}
-
-/// As [`pcap_open_dead`], with `PCAP_TSTAMP_PRECISION_*`.
-#[unsafe(no_mangle)]
-pub extern "C" fn pcap_open_dead_with_tstamp_precision(
-    linktype: c_int,
-    snaplen: c_int,
-    precision: c_uint,
-) -> *mut Handle {
-    match system::get() {
-        // SAFETY: takes any numbers.
-        Ok(s) => wrap(s, unsafe { (s.pcap_open_dead_with_tstamp_precision)(linktype, snaplen, precision) }),
-        Err(_) => std::ptr::null_mut(),
-    }
-}
 
 /// Opens a savefile (`-`: the standard input); NULL with the text in `errbuf` when that fails.
 ///
@@ -76,10 +56,34 @@ pub unsafe extern "C" fn pcap_fopen_offline_with_tstamp_precision(
     unsafe { from_system(errbuf, |s| (s.pcap_fopen_offline_with_tstamp_precision)(file, precision, errbuf)) }
 }
 
-/// Opens a dumper on the handle that stands for `p`: its own of the system's library, or a dead one like it.
+/// A handle without a device of the system's library, which opens a dumper in the place of one of ours.
+struct StandIn {
+    library: &'static System,
+    p: *mut ForeignHandle,
+}
+
+impl StandIn {
+    /// # Errors
+    /// Why there is none.
+    fn new(linktype: c_int, snaplen: c_int, precision: c_int) -> Result<StandIn, &'static str> {
+        let library = system::get()?;
+        // SAFETY: takes any numbers.
+        let p = unsafe { (library.pcap_open_dead_with_tstamp_precision)(linktype, snaplen, precision as c_uint) };
+        if p.is_null() { Err("Cannot allocate memory") } else { Ok(StandIn { library, p }) }
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        // SAFETY: opened by `new`, closed here alone.
+        unsafe { (self.library.pcap_close)(self.p) };
+    }
+}
+
+/// Opens a dumper on a handle of the system's library: `p`'s own, or one that stands for `p`.
 ///
 /// # Safety
-/// `p` is NULL or an open handle; `name` is NULL or NUL-terminated.
+/// `p` is NULL or an open handle.
 unsafe fn dump(
     p: *mut Handle,
     what: &str,
@@ -89,6 +93,7 @@ unsafe fn dump(
     match unsafe { handle::source(p) } {
         None => std::ptr::null_mut(),
         Some(Source::System(s)) => open(s.library, s.p),
+        Some(Source::Dead(dead)) => dump_by(&dead.error, dead.linktype, dead.snaplen, dead.precision, open),
         Some(Source::Live(live)) => guard::live(live, std::ptr::null_mut(), || dump_live(live, what, open)),
     }
 }
@@ -102,20 +107,33 @@ fn dump_live(
         live.fail(PCAP_ERROR, format_args!("{what}: not-yet-activated pcap_t passed to pcap_dump_open"));
         return std::ptr::null_mut();
     }
-    let Ok(active) = live.active() else { return std::ptr::null_mut() };
-    match Dead::like(active) {
-        Ok(dead) => {
-            let dumper = open(dead.library, dead.p);
-            if dumper.is_null() {
-                live.fail(PCAP_ERROR, format_args!("{}", dead.error()));
-            }
-            dumper
-        }
-        Err(why) => {
-            live.fail(PCAP_ERROR, format_args!("{why}"));
-            std::ptr::null_mut()
-        }
+    match live.active() {
+        Ok(active) => dump_by(&live.error, DLT_EN10MB, active.snaplen, active.precision, open),
+        Err(_) => std::ptr::null_mut(),
     }
+}
+
+fn dump_by(
+    error: &ErrorText,
+    linktype: c_int,
+    snaplen: c_int,
+    precision: c_int,
+    open: impl FnOnce(&System, *mut ForeignHandle) -> *mut pcap_dumper_t,
+) -> *mut pcap_dumper_t {
+    let stand_in = match StandIn::new(linktype, snaplen, precision) {
+        Ok(stand_in) => stand_in,
+        Err(why) => {
+            error.set(format_args!("{why}"));
+            return std::ptr::null_mut();
+        }
+    };
+    let dumper = open(stand_in.library, stand_in.p);
+    if dumper.is_null() {
+        // SAFETY: an open handle, whose text is terminated.
+        let why = unsafe { text_at((stand_in.library.pcap_geterr)(stand_in.p)) };
+        error.set(format_args!("{why}"));
+    }
+    dumper
 }
 
 /// Opens a savefile for writing (`-`: the standard output); NULL with the text in the handle when that fails.
@@ -125,7 +143,7 @@ fn dump_live(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_dump_open(p: *mut Handle, name: *const c_char) -> *mut pcap_dumper_t {
     // SAFETY: by the caller's promise.
-    unsafe { dump(p, &crate::error::text_at(name), |s, theirs| (s.pcap_dump_open)(theirs, name)) }
+    unsafe { dump(p, &text_at(name), |s, theirs| (s.pcap_dump_open)(theirs, name)) }
 }
 
 /// As [`pcap_dump_open`], writing on at the end of the file.
@@ -135,7 +153,7 @@ pub unsafe extern "C" fn pcap_dump_open(p: *mut Handle, name: *const c_char) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_dump_open_append(p: *mut Handle, name: *const c_char) -> *mut pcap_dumper_t {
     // SAFETY: by the caller's promise.
-    unsafe { dump(p, &crate::error::text_at(name), |s, theirs| (s.pcap_dump_open_append)(theirs, name)) }
+    unsafe { dump(p, &text_at(name), |s, theirs| (s.pcap_dump_open_append)(theirs, name)) }
 }
 
 /// As [`pcap_dump_open`], to an open stream, which the dumper owns afterwards.

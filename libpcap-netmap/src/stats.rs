@@ -1,6 +1,7 @@
 //! Counters: `pcap_stats`.
 
 use crate::abi::*;
+use crate::dead;
 use crate::guard;
 use crate::handle::{self, Handle, Live, Source};
 use libc::c_int;
@@ -22,6 +23,7 @@ pub unsafe extern "C" fn pcap_stats(p: *mut Handle, stat: *mut pcap_stat) -> c_i
             // SAFETY: NULL or writable, by the caller's promise.
             read(live, unsafe { stat.as_mut() })
         }),
+        Some(Source::Dead(dead)) => dead.refuse(dead::NO_STATISTICS),
     }
 }
 

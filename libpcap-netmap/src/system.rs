@@ -1,14 +1,14 @@
-//! The one door to the system's libpcap, which serves what is not ours: cards, savefiles, filters, names.
+//! The one door to the system's libpcap, which serves what is not ours: cards and savefiles.
 //!
 //! It is opened on first need, once, and stays. `RTLD_DEEPBIND` makes its inner calls its own: without it they
-//! would come back to our functions of the same names. What callers free (`pcap_freealldevs`, `pcap_freecode`, …)
+//! would come back to our functions of the same names. What callers free (`pcap_freealldevs`, `pcap_free_datalinks`, …)
 //! is copied on the way out into memory of the process's own `malloc`, which the deep binding may have bypassed.
 
 mod find;
 
 use crate::abi::*;
 use crate::handle::ForeignHandle as P;
-use libc::{FILE, addrinfo, c_char, c_int, c_long, c_uchar, c_uint, c_void, in_addr_t, size_t, timeval};
+use libc::{FILE, c_char, c_int, c_long, c_uchar, c_uint, c_void, size_t, timeval};
 use libloading::os::unix::Library;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -76,9 +76,6 @@ functions! {
     pcap_close: fn(*mut P);
     pcap_list_tstamp_types: fn(*mut P, *mut *mut c_int) -> c_int;
     pcap_free_tstamp_types: fn(*mut c_int);
-    pcap_tstamp_type_name_to_val: fn(*const c_char) -> c_int;
-    pcap_tstamp_type_val_to_name: fn(c_int) -> *const c_char;
-    pcap_tstamp_type_val_to_description: fn(c_int) -> *const c_char;
     pcap_open_dead_with_tstamp_precision: fn(c_int, c_int, c_uint) -> *mut P;
     pcap_open_offline_with_tstamp_precision: fn(*const c_char, c_uint, *mut c_char) -> *mut P;
     pcap_fopen_offline_with_tstamp_precision: fn(*mut FILE, c_uint, *mut c_char) -> *mut P;
@@ -94,19 +91,11 @@ functions! {
     pcap_sendpacket: fn(*mut P, *const c_uchar, c_int) -> c_int;
     pcap_geterr: fn(*mut P) -> *mut c_char;
     pcap_perror: fn(*mut P, *const c_char);
-    pcap_compile: fn(*mut P, *mut bpf_program, *const c_char, c_int, c_uint) -> c_int;
-    pcap_compile_nopcap: fn(c_int, c_int, *mut bpf_program, *const c_char, c_int, c_uint) -> c_int;
-    pcap_freecode: fn(*mut bpf_program);
-    pcap_offline_filter: fn(*const bpf_program, *const pcap_pkthdr, *const c_uchar) -> c_int;
     pcap_datalink: fn(*mut P) -> c_int;
     pcap_datalink_ext: fn(*mut P) -> c_int;
     pcap_list_datalinks: fn(*mut P, *mut *mut c_int) -> c_int;
     pcap_free_datalinks: fn(*mut c_int);
     pcap_set_datalink: fn(*mut P, c_int) -> c_int;
-    pcap_datalink_name_to_val: fn(*const c_char) -> c_int;
-    pcap_datalink_val_to_name: fn(c_int) -> *const c_char;
-    pcap_datalink_val_to_description: fn(c_int) -> *const c_char;
-    pcap_datalink_val_to_description_or_dlt: fn(c_int) -> *const c_char;
     pcap_snapshot: fn(*mut P) -> c_int;
     pcap_is_swapped: fn(*mut P) -> c_int;
     pcap_major_version: fn(*mut P) -> c_int;
@@ -126,19 +115,6 @@ functions! {
     pcap_dump_ftell64: fn(*mut pcap_dumper_t) -> i64;
     pcap_dump_flush: fn(*mut pcap_dumper_t) -> c_int;
     pcap_dump_close: fn(*mut pcap_dumper_t);
-    pcap_nametoaddr: fn(*const c_char) -> *mut *mut in_addr_t;
-    pcap_nametoaddrinfo: fn(*const c_char) -> *mut addrinfo;
-    pcap_nametonetaddr: fn(*const c_char) -> c_uint;
-    pcap_nametoport: fn(*const c_char, *mut c_int, *mut c_int) -> c_int;
-    pcap_nametoportrange: fn(*const c_char, *mut c_int, *mut c_int, *mut c_int) -> c_int;
-    pcap_nametoproto: fn(*const c_char) -> c_int;
-    pcap_nametoeproto: fn(*const c_char) -> c_int;
-    pcap_nametollc: fn(*const c_char) -> c_int;
-    pcap_next_etherent: fn(*mut FILE) -> *mut c_void;
-    bpf_filter: fn(*const bpf_insn, *const c_uchar, c_uint, c_uint) -> c_uint;
-    bpf_validate: fn(*const bpf_insn, c_int) -> c_int;
-    bpf_image: fn(*const bpf_insn, c_int) -> *mut c_char;
-    bpf_dump: fn(*const bpf_program, c_int);
 }
 
 // SAFETY: function pointers, a path and a handle of dlopen: all may be used from any thread.

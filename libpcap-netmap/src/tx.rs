@@ -1,7 +1,8 @@
 //! Towards the wire: `pcap_inject`, `pcap_sendpacket`.
 
 use crate::abi::*;
-use crate::error::text_at;
+use crate::dead;
+use crate::error::{ErrorText, text_at};
 use crate::guard;
 use crate::handle::{self, Handle, Live, Source};
 use libc::{c_int, c_uchar, c_void, size_t};
@@ -171,10 +172,32 @@ fn not_sent(live: &Live, errno: c_int) -> c_int {
     live.fail(PCAP_ERROR, format_args!("send: {}", errno_text()))
 }
 
+/// Whether `pcap_inject` takes a frame of `size` bytes; sets the text when not.
+#[inline(always)]
+fn may_inject(size: size_t, error: &ErrorText) -> bool {
+    if size == 0 {
+        bad_size(error, format_args!("The number of bytes to be injected must not be zero"));
+    } else if size > c_int::MAX as size_t {
+        bad_size(error, format_args!("More than {} bytes cannot be injected", c_int::MAX));
+    } else {
+        return true;
+    }
+    false
+}
+
+/// As [`may_inject`], for `pcap_sendpacket`.
+#[inline(always)]
+fn may_send(size: c_int, error: &ErrorText) -> bool {
+    if size <= 0 {
+        bad_size(error, format_args!("The number of bytes to be sent must be positive"));
+    }
+    size > 0
+}
+
 /// A size that is no size of a frame. libpcap ends this text with whatever `errno` holds.
 #[cold]
-fn bad_size(live: &Live, text: fmt::Arguments<'_>) -> c_int {
-    live.fail(PCAP_ERROR, format_args!("{text}: {}", errno_text()))
+fn bad_size(error: &ErrorText, text: fmt::Arguments<'_>) {
+    error.set(format_args!("{text}: {}", errno_text()));
 }
 
 fn errno_text() -> String {
@@ -194,14 +217,13 @@ pub unsafe extern "C" fn pcap_inject(p: *mut Handle, frame: *const c_void, size:
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_inject)(s.p, frame, size) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || {
-            if size == 0 {
-                bad_size(live, format_args!("The number of bytes to be injected must not be zero"))
-            } else if size > c_int::MAX as size_t {
-                bad_size(live, format_args!("More than {} bytes cannot be injected", c_int::MAX))
-            } else {
-                send(live, frame.cast(), size)
+            if !may_inject(size, &live.error) {
+                return PCAP_ERROR;
             }
+            send(live, frame.cast(), size)
         }),
+        Some(Source::Dead(dead)) if may_inject(size, &dead.error) => dead.refuse(dead::NO_SENDING),
+        Some(Source::Dead(_)) => PCAP_ERROR,
     }
 }
 
@@ -217,10 +239,12 @@ pub unsafe extern "C" fn pcap_sendpacket(p: *mut Handle, frame: *const c_uchar, 
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_sendpacket)(s.p, frame, size) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || {
-            if size <= 0 {
-                return bad_size(live, format_args!("The number of bytes to be sent must be positive"));
+            if !may_send(size, &live.error) {
+                return PCAP_ERROR;
             }
             if send(live, frame, size as usize) == size { 0 } else { PCAP_ERROR }
         }),
+        Some(Source::Dead(dead)) if may_send(size, &dead.error) => dead.refuse(dead::NO_SENDING),
+        Some(Source::Dead(_)) => PCAP_ERROR,
     }
 }

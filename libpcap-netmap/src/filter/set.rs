@@ -1,0 +1,63 @@
+//! A handle's filter: `pcap_setfilter`.
+
+use super::{bytes, instructions};
+use crate::abi::*;
+use crate::dead;
+use crate::guard;
+use crate::handle::{self, Handle, Live, Source};
+use ::filter::engine::Filter;
+use libc::c_int;
+
+/// A program of a handle: our own copy, checked and translated.
+pub(crate) struct Program(Filter);
+
+impl Program {
+    /// Bytes of the frame to keep; 0: refused.
+    ///
+    /// # Safety
+    /// `data` has `len` readable bytes.
+    #[inline(always)]
+    pub(crate) unsafe fn verdict(&self, data: *const u8, len: u32) -> u32 {
+        // SAFETY: by the caller's promise.
+        self.0.verdict(unsafe { bytes(data, len) }, len)
+    }
+}
+
+/// # Safety
+/// `program` is NULL or whole.
+unsafe fn set_filter(live: &Live, program: *const bpf_program) -> c_int {
+    let active = match live.active() {
+        Ok(active) => active,
+        Err(code) => return code,
+    };
+    // SAFETY: by the caller's promise.
+    let Some(program) = (unsafe { program.as_ref() }) else {
+        return live.fail(PCAP_ERROR, format_args!("setfilter: No filter specified"));
+    };
+    // SAFETY: as above.
+    let copy = unsafe { instructions(program.bf_insns, program.bf_len as usize) }.to_vec();
+    let Some(filter) = Filter::new(copy) else {
+        return live.fail(PCAP_ERROR, format_args!("BPF program is not valid"));
+    };
+    // SAFETY: the reader's cell; pcap's rule is that no other thread reads meanwhile, and a callback of this thread
+    // runs while nobody holds a reference into it.
+    unsafe { (*active.rx.get()).program = Some(Program(filter)) };
+    0
+}
+
+/// From now on only frames that `program` accepts are read; the handle keeps its own copy.
+///
+/// # Safety
+/// `p` is NULL or an open handle that no other thread reads; `program` is NULL or whole.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcap_setfilter(p: *mut Handle, program: *mut bpf_program) -> c_int {
+    // SAFETY: by the caller's promise.
+    match unsafe { handle::source(p) } {
+        None => PCAP_ERROR,
+        // SAFETY: passed on.
+        Some(Source::System(s)) => unsafe { (s.library.pcap_setfilter)(s.p, program) },
+        // SAFETY: passed on.
+        Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || unsafe { set_filter(live, program) }),
+        Some(Source::Dead(dead)) => dead.refuse(dead::NO_FILTER),
+    }
+}
