@@ -64,8 +64,8 @@ fn unbalanced() -> Error {
 impl Gen<'_> {
     fn carry_out(&mut self, action: Action, stacks: &mut Stacks) -> Result<(), Error> {
         let value = match action {
-            Action::Const(k) => Arith { value: self.ir.imm(k), check: None },
-            Action::Len => Arith { value: self.ir.value(Value::Len), check: None },
+            Action::Const(k) => Arith { value: self.ir.imm(k), check: None, literal: true },
+            Action::Len => Arith { value: self.ir.value(Value::Len), check: None, literal: false },
             Action::Load(proto, size) => {
                 let index = stacks.value()?;
                 self.bytes(proto, index, size)?
@@ -76,7 +76,7 @@ impl Gen<'_> {
             }
             Action::Neg => {
                 let a = stacks.value()?;
-                self.negated(a)?
+                self.negated(a)
             }
             action => {
                 let condition = self.condition(action, stacks)?;
@@ -105,7 +105,7 @@ impl Gen<'_> {
             }
             Action::Relation(rel) => {
                 let (a, b) = stacks.two_values()?;
-                self.relation(rel, a, b)
+                Ok(self.relation(rel, a, b))
             }
             Action::Name(name, q) => self.name(&name, q),
             Action::Number(k, q) => self.number(k, q),
@@ -118,8 +118,8 @@ impl Gen<'_> {
             Action::Abbrev(proto) => self.abbrev(proto),
             Action::Broadcast(proto) => self.broadcast(proto),
             Action::Multicast(proto) => self.multicast(proto),
-            Action::Less(n) => self.less(n),
-            Action::Greater(n) => self.greater(n),
+            Action::Less(n) => Ok(self.less(n)),
+            Action::Greater(n) => Ok(self.greater(n)),
             Action::Byte(index, op, k) => self.byte(index, op, k),
             Action::Inbound => self.direction(false),
             Action::Outbound => self.direction(true),

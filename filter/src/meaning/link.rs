@@ -15,6 +15,7 @@ mod station;
 mod tests;
 mod wlan;
 
+use super::numbers::{ethertype, sap};
 use super::{Base, Gen};
 use crate::PacketSource;
 use crate::error::{Error, fail};
@@ -22,29 +23,6 @@ use crate::ir::{C, Cond, Size, Test};
 
 /// The highest value of Ethernet's type field that is a length (`ETHERMTU`).
 pub(crate) const ETHERNET_MTU: u32 = 1500;
-
-/// Ethernet types.
-mod ethertype {
-    pub(super) const NS: u32 = 0x0600;
-    pub(super) const IP: u32 = 0x0800;
-    pub(super) const ARP: u32 = 0x0806;
-    pub(super) const DECNET: u32 = 0x6003;
-    pub(super) const REVARP: u32 = 0x8035;
-    pub(super) const ATALK: u32 = 0x809b;
-    pub(super) const AARP: u32 = 0x80f3;
-    pub(super) const IPX: u32 = 0x8137;
-    pub(super) const IPV6: u32 = 0x86dd;
-}
-
-/// Service access points of IEEE 802.2.
-mod sap {
-    pub(super) const IP: u32 = 0x06;
-    pub(super) const STP: u32 = 0x42;
-    pub(super) const SNAP: u8 = 0xaa;
-    pub(super) const IPX: u32 = 0xe0;
-    pub(super) const NETBEUI: u32 = 0xf0;
-    pub(super) const ISO: u32 = 0xfe;
-}
 
 const AF_INET: u32 = 2;
 const AF_INET6: u32 = 10;
@@ -132,6 +110,9 @@ impl Gen<'_> {
         if self.off.is_encap
             && let (Some(link), Some(payload)) = (self.off.link.variable, self.off.payload.variable)
         {
+            if link == payload {
+                return None; // VXLAN: there is always a header.
+            }
             let no_header = self.ir.cond(Cond::Test(Test::Eq, link, payload));
             return Some(self.ir.not(no_header));
         }

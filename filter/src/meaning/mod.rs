@@ -8,14 +8,22 @@
 
 mod actions;
 mod arithmetic;
+mod chain;
 mod encapsulation;
 mod finish;
+mod host;
 mod identifier;
 mod link;
+mod numbers;
 mod offsets;
+mod parts;
+mod port;
 mod proto;
+mod tunnel;
+mod vlan;
+mod words;
 
-use crate::ir::{C, Ir, Size, Test, V, Value};
+use crate::ir::{Alu, C, Ir, Size, Test, V, Value};
 use crate::{Options, Resolve};
 pub use actions::generate;
 pub(crate) use offsets::{Offset, Offsets};
@@ -40,12 +48,10 @@ pub(crate) enum Base {
     LinkHeader,
     /// The header before that of an encapsulation.
     PreviousLinkHeader,
-    /// LLC.
+    /// LLC: the link-layer payload.
     Llc,
     /// The previous MPLS header.
     PreviousMpls,
-    /// The link-layer payload.
-    LinkPayload,
     /// The type field.
     LinkType,
     /// The network header.
@@ -63,6 +69,8 @@ pub(crate) enum Base {
 pub(crate) struct Arith {
     pub(crate) value: V,
     pub(crate) check: Option<C>,
+    /// Written as a number: division by 0 is then an error of the text.
+    pub(crate) literal: bool,
 }
 
 impl Gen<'_> {
@@ -70,20 +78,22 @@ impl Gen<'_> {
     pub(crate) fn load(&mut self, from: Base, offset: u32, size: Size) -> V {
         let at = self.off.of(from);
         let base = match from {
-            Base::Transport4 => {
-                // 4 * (P[network] & 0xf)
-                let first = self.load(Base::Network, 0, Size::B);
-                let (mask, two) = (self.ir.imm(0xf), self.ir.imm(2));
-                let words = self.ir.alu(crate::ir::Alu::And, first, mask);
-                let header = self.ir.alu(crate::ir::Alu::Lsh, words, two);
-                Some(match at.variable {
-                    Some(variable) => self.ir.alu(crate::ir::Alu::Add, variable, header),
-                    None => header,
-                })
-            }
+            Base::Transport4 => Some(self.behind_ipv4()),
             _ => at.variable,
         };
         self.ir.value(Value::Load { size, base, offset: at.constant.wrapping_add(offset) })
+    }
+
+    /// What the constant part of [`Base::Transport4`] is added to: 4 * (P[network] & 0xf), and the payload's variable part.
+    pub(crate) fn behind_ipv4(&mut self) -> V {
+        let first = self.load(Base::Network, 0, Size::B);
+        let (mask, two) = (self.ir.imm(0xf), self.ir.imm(2));
+        let words = self.ir.alu(Alu::And, first, mask);
+        let header = self.ir.alu(Alu::Lsh, words, two);
+        match self.off.payload.variable {
+            Some(variable) => self.ir.alu(Alu::Add, variable, header),
+            None => header,
+        }
     }
 
     /// Whether those bytes are `k`.
@@ -105,7 +115,7 @@ impl Gen<'_> {
             return value;
         }
         let mask = self.ir.imm(mask);
-        self.ir.alu(crate::ir::Alu::And, value, mask)
+        self.ir.alu(Alu::And, value, mask)
     }
 
     /// Whether those bytes compare with `k` like this.

@@ -88,7 +88,7 @@ impl Offsets {
             Base::Packet => Offset::at(0),
             Base::LinkHeader => self.link,
             Base::PreviousLinkHeader => self.previous_link,
-            Base::Llc | Base::LinkPayload => self.payload,
+            Base::Llc => self.payload,
             Base::PreviousMpls => self.payload.plus(self.nl.wrapping_sub(4)),
             Base::LinkType => self.linktype.unwrap_or_default(),
             Base::Network | Base::Transport4 => self.payload.plus(self.nl),
