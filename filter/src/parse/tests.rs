@@ -1,4 +1,4 @@
-//! Texts and the actions they come to. The expectations were read off libpcap 1.10.3: its grammar's rules and what it says of wrong texts.
+//! Texts and the actions they come to. Which of them are refused, and in which words, is as libpcap 1.10.3 has it.
 
 use super::parse;
 use crate::action::{Action as A, Alu, AtmField, Dir, Kind, Llc, Mtp3, Proto, Qual, Rel};
@@ -253,4 +253,52 @@ fn the_stack_is_as_deep_as_that_of_libpcap() {
 fn long_names_are_read_whole() {
     let long = "a".repeat(1 << 16);
     assert_eq!(actions(&format!("host {long}")), [name(&long, host())]);
+}
+
+/// The generator's two stacks: how many conditions and operands an action takes and leaves.
+fn stack_effect(action: &A) -> ((usize, usize), (usize, usize)) {
+    match action {
+        A::And | A::Or => ((2, 0), (1, 0)),
+        A::Not => ((1, 0), (1, 0)),
+        A::Relation(_) => ((0, 2), (1, 0)),
+        A::Const(_) | A::Len => ((0, 0), (0, 1)),
+        A::Load(..) | A::Neg => ((0, 1), (0, 1)),
+        A::Alu(_) => ((0, 2), (0, 1)),
+        A::Fail(_) => ((0, 0), (0, 0)),
+        _ => ((0, 0), (1, 0)),
+    }
+}
+
+#[test]
+fn the_stacks_never_run_dry_and_hold_one_condition_in_the_end() {
+    let words = [
+        "tcp", "(", ")", "not ", " and ", " or ", "port", " 80 ", "::1", "1.2", "[", "]", "len", "=", "-", "^",
+        "host ", "\\", " a ", "vlan", "mask", "/", "vpi", "src ", "<", "llc",
+    ];
+    let mut state = 1_u32;
+    let mut next = |n: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % n
+    };
+    let mut accepted = 0;
+    for _ in 0..100_000 {
+        let text: String = (0..next(9)).map(|_| words[next(words.len())]).collect();
+        let actions = actions(&text);
+        let (mut conditions, mut operands) = (0_usize, 0_usize);
+        for action in &actions {
+            let (taken, left) = stack_effect(action);
+            assert!(conditions >= taken.0 && operands >= taken.1, "{text}: {actions:?}");
+            conditions = conditions - taken.0 + left.0;
+            operands = operands - taken.1 + left.1;
+        }
+        let fails = actions.iter().position(|action| matches!(action, A::Fail(_)));
+        match fails {
+            Some(at) => assert_eq!(at, actions.len() - 1, "{text}"),
+            None => {
+                assert_eq!((conditions, operands), (usize::from(!actions.is_empty()), 0), "{text}: {actions:?}");
+                accepted += conditions;
+            }
+        }
+    }
+    assert!(accepted > 1000, "{accepted}");
 }
