@@ -12,6 +12,8 @@
 
 use std::collections::HashMap;
 
+use crate::hash::Seeded;
+
 /// A value's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct V(pub u32);
@@ -116,8 +118,10 @@ pub struct Chain {
 #[derive(Clone, Debug, Default)]
 pub struct Ir {
     values: Vec<Value>,
-    interned: HashMap<Value, V>,
+    interned: HashMap<Value, V, Seeded>,
     conds: Vec<Cond>,
+    /// libpcap leaves the program as it is, so it does not notice when no packet can be accepted (geneve, 802.11 payloads, …).
+    pub unoptimized_by_libpcap: bool,
 }
 
 impl Ir {

@@ -165,7 +165,8 @@ fn load(bytes: &[u8], size: Size, base: u32, offset: u32) -> Result<u32, Fault> 
 /// network header, whatever came before it.
 fn follow(chain: Chain, bytes: &[u8]) -> Result<bool, Fault> {
     let byte = |base: u32, offset: u32| load(bytes, Size::B, base, chain.network.wrapping_add(offset));
-    let (mut next, mut at) = if chain.ipv6 { (byte(0, 6)?, 40) } else { (byte(0, 9)?, (byte(0, 0)? & 0xf) << 2) };
+    let (mut next, mut at) =
+        if chain.ipv6 { (byte(0, 6)?, 40) } else { (byte(0, 9)?, (byte(0, 0)? & 0xf) << 2) };
     for _ in 0..CHAIN_LIMIT {
         match next {
             _ if next == chain.protocol => return Ok(true),

@@ -16,10 +16,14 @@ pub mod action;
 pub mod code;
 pub mod engine;
 mod error;
+mod hash;
 pub mod insn;
 pub mod ir;
 pub mod ir_eval;
+<<<<<<< HEAD
 pub mod linktypes;
+=======
+>>>>>>> adb7cba (filter: conditions become programs)
 pub mod meaning;
 pub mod parse;
 mod resolve;

@@ -1,15 +1,76 @@
 //! Conditions to cBPF.
+//!
+//!     conditions --build--> graph --thread, sets--> graph --lower--> graph --select, scratch--> blocks --layout--> program
+//!
+//! - `graph.rs`: decision nodes, equal ones being one, and what is known of the values they ask about.
+//! - `build.rs`: conditions to nodes.
+//! - `facts.rs`, `thread.rs`: questions whose answers are known on a path are skipped there.
+//! - `lower.rs`, `select.rs`, `scratch.rs`, `chain.rs`: instructions.
+//! - `layout.rs`: their order, and long jumps.
+//!
+//! Without [`Options::optimize`] the passes over the graph are left out, and every node computes what it needs.
+
+#![forbid(unsafe_code)]
+
+mod build;
+mod chain;
+mod facts;
+mod graph;
+mod layout;
+mod lower;
+mod scratch;
+mod select;
+mod thread;
 
 use crate::Options;
 use crate::error::Error;
 use crate::insn::Program;
 use crate::ir::{C, Ir};
+use graph::{Graph, N, REJECT, Values};
+use thread::Knowledge;
+
+/// Rounds of the passes; most graphs need two.
+const ROUNDS: usize = 4;
 
 /// The program that returns `options.snaplen` for the packets of which `root` holds, 0 for the others.
 ///
 /// # Errors
-/// Too large or too deep, in libpcap's words.
+/// Too large or too deep, or, when optimizing, accepting no packet: in libpcap's words.
 pub fn program(ir: &Ir, root: C, options: &Options) -> Result<Program, Error> {
-    let _ = (ir, root, options);
-    Err(Error::new("not yet"))
+    let values = Values::new(ir);
+    let (mut graph, mut first) = build::build(&values, root, options.optimize)?;
+    if options.optimize
+        && let Some(better) = optimized(&graph, first, &values, Knowledge::Full)
+    {
+        let noticed = || {
+            let theirs = optimized(&graph, first, &values, Knowledge::Libpcap);
+            theirs.map_or(first, |(_, n)| n) == REJECT
+        };
+        if better.1 == REJECT && !ir.unoptimized_by_libpcap && noticed() {
+            return Err(rejects_all());
+        }
+        (graph, first) = better;
+    } else if options.optimize && first == REJECT && !ir.unoptimized_by_libpcap {
+        return Err(rejects_all());
+    }
+    (graph, first) = lower::lower(&graph, first, &values);
+    let mut selected = select::select(&graph, first, &values, options.optimize)?;
+    scratch::assign(&mut selected)?;
+    Ok(layout::lay_out(&selected, first, options.snaplen))
+}
+
+/// The passes over the graph; none when they change nothing.
+fn optimized(graph: &Graph, first: N, values: &Values<'_>, knowledge: Knowledge) -> Option<(Graph, N)> {
+    let mut now = thread::thread(graph, first, values, knowledge)?;
+    for _ in 1..ROUNDS {
+        match thread::thread(&now.0, now.1, values, knowledge) {
+            Some(better) => now = better,
+            None => break,
+        }
+    }
+    Some(now)
+}
+
+fn rejects_all() -> Error {
+    Error::new("expression rejects all packets")
 }
