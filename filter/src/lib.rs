@@ -20,10 +20,7 @@ mod hash;
 pub mod insn;
 pub mod ir;
 pub mod ir_eval;
-<<<<<<< HEAD
 pub mod linktypes;
-=======
->>>>>>> adb7cba (filter: conditions become programs)
 pub mod meaning;
 pub mod parse;
 mod resolve;
