@@ -5,9 +5,6 @@
 
 use crate::ir::{Alu, C, Chain, Cond, Ir, Size, Test, V, Value};
 
-/// Headers that a [`Chain`] looks at before it gives up. A packet can make libpcap's loop run for ever; ours refuses it.
-pub const CHAIN_LIMIT: u32 = 16384;
-
 /// A packet as a filter sees it.
 #[derive(Clone, Copy)]
 pub struct Packet<'a> {
@@ -162,12 +159,12 @@ fn load(bytes: &[u8], size: Size, base: u32, offset: u32) -> Result<u32, Fault> 
 }
 
 /// libpcap's loop, with its quirk: behind an authentication header, what follows is sought at that header's length from the
-/// network header, whatever came before it.
+/// network header, whatever came before it. So headers can lead in a circle; such packets are refused. (What comes next depends on the
+/// place alone: a walk that ends sees no place twice.)
 fn follow(chain: Chain, bytes: &[u8]) -> Result<bool, Fault> {
     let byte = |base: u32, offset: u32| load(bytes, Size::B, base, chain.network.wrapping_add(offset));
-    let (mut next, mut at) =
-        if chain.ipv6 { (byte(0, 6)?, 40) } else { (byte(0, 9)?, (byte(0, 0)? & 0xf) << 2) };
-    for _ in 0..CHAIN_LIMIT {
+    let (mut next, mut at) = if chain.ipv6 { (byte(0, 6)?, 40) } else { (byte(0, 9)?, (byte(0, 0)? & 0xf) << 2) };
+    for _ in 0..=bytes.len() {
         match next {
             _ if next == chain.protocol => return Ok(true),
             51 => {

@@ -2,55 +2,35 @@
 
 use crate::insn::{Insn, op};
 use crate::ir::Chain;
-use crate::ir_eval::CHAIN_LIMIT;
 
 /// A jump of `chain`'s code, to be given its offsets.
 const fn jeq(k: u32, jt: u8, jf: u8) -> Insn {
     Insn::jump(op::JMP | op::JEQ | op::K, k, jt, jf)
 }
 
-const fn memory(code: u16, word: u32) -> Insn {
-    Insn::new(code | op::MEM, word)
-}
-
-/// Follows the headers; A holds the protocol at the end, to be compared with [`Chain::protocol`]. Like libpcap's program, but that it
-/// counts: a packet whose headers lead in a circle is refused. `words` are two of the scratch memory.
-pub(super) fn emit(chain: Chain, [next, left]: [u32; 2], code: &mut Vec<Insn>) {
+/// Follows the headers; A holds the protocol at the end, to be compared with [`Chain::protocol`]. `next` is a word of the
+/// scratch memory. A packet's headers may lead in a circle: who runs it counts the jumps backwards.
+pub(super) fn emit(chain: Chain, next: u32, code: &mut Vec<Insn>) {
     let byte = |mode: u16, at: u32| Insn::new(op::LD | op::B | mode, chain.network.wrapping_add(at));
-    let st = |word| Insn::new(op::ST, word);
     let alu = |operation: u16, k: u32| Insn::new(op::ALU | operation | op::K, k);
+    let (st, ld) = (Insn::new(op::ST, next), Insn::new(op::LD | op::MEM, next));
     let tax = Insn::new(op::MISC | op::TAX, 0);
 
-    code.extend([Insn::new(op::LD | op::IMM, CHAIN_LIMIT), st(left)]);
     code.extend(match chain.ipv6 {
         false => [byte(op::ABS, 9), Insn::new(op::LDX | op::B | op::MSH, chain.network)],
         true => [byte(op::ABS, 6), Insn::new(op::LDX | op::IMM, 40)],
     });
     let top = code.len();
     // What an authentication header needs, and an extension header of IPv6; both leave the next header's place in X.
-    let authentication = [
-        byte(op::IND, 0),
-        st(next),
-        byte(op::IND, 1),
-        alu(op::ADD, 2),
-        alu(op::MUL, 4),
-        tax,
-    ];
-    let extension = [
-        byte(op::IND, 0),
-        st(next),
-        byte(op::IND, 1),
-        alu(op::ADD, 1),
-        alu(op::MUL, 8),
-        Insn::new(op::ALU | op::ADD | op::X, 0),
-        tax,
-    ];
-    // ld M[left]; sub #1; st M[left]; jeq #0; ld M[next]; ja top; ret #0
-    const COUNT: u8 = 7;
+    let authentication = [byte(op::IND, 0), st, byte(op::IND, 1), alu(op::ADD, 2), alu(op::MUL, 4), tax];
+    let add_x = Insn::new(op::ALU | op::ADD | op::X, 0);
+    let extension = [byte(op::IND, 0), st, byte(op::IND, 1), alu(op::ADD, 1), alu(op::MUL, 8), add_x, tax];
+    // ld M[next]; ja top
+    const AGAIN: u8 = 2;
     let authenticated = authentication.len() as u8;
     let extended = extension.len() as u8 + 1;
     if chain.ipv6 {
-        let skip = authenticated + extended + COUNT;
+        let skip = authenticated + extended + AGAIN;
         code.extend([
             jeq(chain.protocol, 6 + skip, 0),
             jeq(59, 5 + skip, 0),
@@ -63,11 +43,11 @@ pub(super) fn emit(chain: Chain, [next, left]: [u32; 2], code: &mut Vec<Insn>) {
         code.extend(extension);
         code.push(Insn::new(op::JMP | op::JA, u32::from(authenticated)));
     } else {
-        let skip = authenticated + COUNT;
+        let skip = authenticated + AGAIN;
         code.extend([jeq(chain.protocol, 2 + skip, 0), jeq(59, 1 + skip, 0), jeq(51, 0, skip)]);
     }
     code.extend(authentication);
-    code.extend([memory(op::LD, left), alu(op::SUB, 1), st(left), jeq(0, 2, 0), memory(op::LD, next)]);
+    code.push(ld);
     let back = (top as u32).wrapping_sub(code.len() as u32 + 1);
-    code.extend([Insn::new(op::JMP | op::JA, back), Insn::new(op::RET | op::K, 0)]);
+    code.push(Insn::new(op::JMP | op::JA, back));
 }

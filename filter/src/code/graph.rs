@@ -250,15 +250,8 @@ impl<'a> Values<'a> {
     }
 
     fn learn(&self, value: Value) -> ValueFacts {
-        let plain = ValueFacts {
-            bits: u32::MAX,
-            needs: 0,
-            proves: 0,
-            faults: false,
-            has_if: false,
-            uses_x: false,
-            cost: 1,
-        };
+        let plain =
+            ValueFacts { bits: u32::MAX, needs: 0, proves: 0, faults: false, has_if: false, uses_x: false, cost: 1 };
         match value {
             Value::Imm(k) => ValueFacts { bits: k, ..plain },
             Value::Len | Value::Ancillary(_) => plain,
@@ -299,9 +292,7 @@ impl<'a> Values<'a> {
                 let a = self.of(a);
                 ValueFacts { bits: u32::MAX, cost: a.cost.saturating_add(1), ..a }
             }
-            Value::If(_, a, b) => {
-                ValueFacts { bits: self.of(a).bits | self.of(b).bits, has_if: true, ..plain }
-            }
+            Value::If(_, a, b) => ValueFacts { bits: self.of(a).bits | self.of(b).bits, has_if: true, ..plain },
         }
     }
 }

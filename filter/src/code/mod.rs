@@ -20,6 +20,8 @@ mod layout;
 mod lower;
 mod scratch;
 mod select;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 use crate::Options;

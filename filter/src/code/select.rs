@@ -92,8 +92,7 @@ pub(super) fn select(graph: &Graph, root: N, values: &Values<'_>, share: bool) -
     let mut arriving: Vec<Option<Registers>> = vec![None; graph.len()];
     let mut blocks = vec![Block { start: 0, end: 0, ends: Ends::Dead }; graph.len()];
     let code = Vec::with_capacity(graph.len() * 2);
-    let mut selector =
-        Selector { values, code, now: empty, steps: Vec::new(), slots, saved: 0, scratch: false };
+    let mut selector = Selector { values, code, now: empty, steps: Vec::new(), slots, saved: 0, scratch: false };
     arriving[root.0 as usize] = Some(empty);
     for n in (0..=root.0).rev() {
         let Some(registers) = arriving[n as usize] else { continue };
@@ -230,7 +229,7 @@ impl Selector<'_, '_> {
             }
             What::Chain(walk) => {
                 self.scratch = true;
-                chain::emit(walk, [SHARED as u32, SHARED as u32 + 1], &mut self.code);
+                chain::emit(walk, SHARED as u32, &mut self.code);
                 self.now = Registers { a: None, x: None, ..self.now };
                 Ends::Jump(op::JMP | op::JEQ | op::K, walk.protocol, node.yes, node.no)
             }
@@ -421,20 +420,24 @@ impl Selector<'_, '_> {
 
     /// Steps that bring `a` into A and `b` into X; or, where `swap` allows it and it is shorter, the other way round (then true).
     fn operands(&mut self, a: V, b: V, swap: bool) -> bool {
-        let uses_x = |v: V| self.values.of(v).uses_x && self.now.a != Some((v, u32::MAX));
-        let (xa, xb) = (self.now.x == Some(a), self.now.x == Some(b));
-        if a == b {
+        let clobbers = |v: V| self.values.of(v).uses_x;
+        let held = |v: V| self.now.a == Some((v, u32::MAX));
+        // In X already, and still there when the other one has got into A.
+        let kept = |v: V, other: V| self.now.x == Some(v) && (!clobbers(other) || held(other));
+        let swapped = swap && a != b;
+        if a == b || self.direct(b) || kept(b, a) {
             self.later(&[Step::A(a), Step::X(b)]);
-        } else if self.direct(b) || (xb && !uses_x(a)) {
-            self.later(&[Step::A(a), Step::X(b)]);
-        } else if swap && (self.direct(a) || (xa && !uses_x(b))) {
+        } else if swapped && (self.direct(a) || kept(a, b)) {
             self.later(&[Step::A(b), Step::X(a)]);
             return true;
-        } else if swap && !uses_x(b) && (uses_x(a) || self.now.a == Some((a, u32::MAX))) {
+        } else if swapped && !clobbers(b) && (clobbers(a) || held(a)) {
             self.later(&[Step::A(a), Step::Tax(a), Step::A(b)]);
             return true;
-        } else if !uses_x(a) {
+        } else if !clobbers(a) {
             self.later(&[Step::A(b), Step::Tax(b), Step::A(a)]);
+        } else if swapped && held(a) {
+            self.later(&[Step::Save, Step::A(b), Step::LoadSaved]);
+            return true;
         } else {
             self.later(&[Step::A(b), Step::Save, Step::A(a), Step::LoadSaved]);
         }

@@ -216,9 +216,7 @@ impl Threader<'_, '_> {
 
     /// Whether computing what is asked cannot fault here.
     fn is_safe(&self, v: V, pred: Pred, state: State) -> bool {
-        let safe = |v: V| {
-            self.values.of(v).needs <= state.bytes || self.find(state, key(v, Pred::Eq(0))).is_some()
-        };
+        let safe = |v: V| self.values.of(v).needs <= state.bytes || self.find(state, key(v, Pred::Eq(0))).is_some();
         match pred {
             Pred::With(_, b) => (safe(v) && safe(b)) || self.find(state, key(v, pred)).is_some(),
             _ => safe(v),
