@@ -3,7 +3,7 @@
 //! `bench vale` is the front: [`vale_bench`] sets each [`rows`] up, [`contest`] lets the contestants take turns,
 //! [`record`] and [`picture`] write down what came out. A contestant is a handful of processes: this same program
 //! started again with `role=…` ([`roles`]), a small C program ([`dpdk`]), or DPDK's own test program
-//! ([`testpmd`]). A role talks with its parent in lines over its standard input and output ([`child`], [`role`]).
+//! ([`testpmd`]). `bench filter` is the other front: [`filter_bench`]. A role talks with its parent in lines over its standard input and output ([`child`], [`role`]).
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program for a terminal
 
 mod child;
@@ -11,6 +11,7 @@ mod clock;
 mod contest;
 mod distance;
 mod dpdk;
+mod filter_bench;
 mod frame;
 mod machine;
 mod netns;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let done = match args.first().map(String::as_str) {
         Some("vale") => options::Options::parse(&args[1..]).and_then(|o| vale_bench::run(&o)),
+        Some("filter") => options::Options::parse(&args[1..]).and_then(|o| filter_bench::run(&o)),
         Some(first) if first.starts_with("role=") => role::Args::parse(&args).and_then(|a| roles::run(&a)),
         _ => Err(options::USAGE.to_string()),
     };

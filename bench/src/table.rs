@@ -96,6 +96,11 @@ impl Quantity {
         less_is_better: false,
     };
 
+    /// Time of one call.
+    pub const CALL: Quantity = Quantity { figure: Outcome::ns_per_call, scale: 1.0, unit: "ns", less_is_better: true };
+    /// Time of one long call.
+    pub const LONG_CALL: Quantity = Quantity { scale: 1e-6, unit: "ms", ..Quantity::CALL };
+
     /// Gbit/s of frames of that length.
     pub fn gbits(len: usize) -> Quantity {
         Quantity { scale: len as f64 * 8.0 / 1000.0, unit: "Gbit/s", ..Quantity::MPPS }

@@ -44,7 +44,11 @@ extern "C" fn interrupted(_: libc::c_int) {
     INTERRUPTED.store(true, Ordering::Relaxed);
 }
 
-fn catch_signals() -> Result<(), String> {
+/// SIGINT, SIGTERM and SIGHUP end the run after the present round.
+///
+/// # Errors
+/// When they can't be caught.
+pub fn catch_signals() -> Result<(), String> {
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         // SAFETY: the handler stores to an atomic, which is async-signal-safe.
         if unsafe { libc::signal(signal, interrupted as *const () as libc::sighandler_t) } == libc::SIG_ERR {

@@ -108,6 +108,17 @@ impl Library {
         }
     }
 
+    /// `pcap_open_dead`.
+    ///
+    /// # Panics
+    /// When it gives none.
+    pub fn dead(&self, target: Target) -> Dead<'_> {
+        // SAFETY: numbers.
+        let handle = unsafe { (self.open_dead)(target.dlt, target.snaplen) };
+        assert!(!handle.is_null(), "pcap_open_dead({}, {})", target.dlt, target.snaplen);
+        Dead { library: self, handle, netmask: target.netmask }
+    }
+
     /// `pcap_compile` on a handle without a device.
     ///
     /// # Errors
@@ -117,24 +128,7 @@ impl Library {
     /// When `text` has a NUL, or the handle can't be had.
     pub fn compile(&self, target: Target, text: &[u8], optimize: bool) -> Result<Vec<Insn>, String> {
         let text = CString::new(text).expect("an expression without NUL");
-        let mut made = CProgram { len: 0, insns: std::ptr::null_mut() };
-        // SAFETY: numbers; the handle, the program and the text live across the calls; what was compiled has `len`
-        // instructions until it is freed.
-        unsafe {
-            let handle = (self.open_dead)(target.dlt, target.snaplen);
-            assert!(!handle.is_null(), "pcap_open_dead({}, {})", target.dlt, target.snaplen);
-            let result = (self.compile)(handle, &mut made, text.as_ptr(), optimize.into(), target.netmask);
-            let program = if result < 0 {
-                Err(CStr::from_ptr((self.geterr)(handle)).to_string_lossy().into_owned())
-            } else {
-                Ok(std::slice::from_raw_parts(made.insns, made.len as usize).to_vec())
-            };
-            if result >= 0 {
-                (self.freecode)(&mut made);
-            }
-            (self.close)(handle);
-            program
-        }
+        self.dead(target).compile(&text, optimize).map(|program| program.instructions().to_vec())
     }
 
     /// `bpf_filter`.
@@ -194,5 +188,57 @@ impl Library {
             (self.close)(handle);
             Some((dlt, frames))
         }
+    }
+}
+
+/// A handle without a device.
+pub struct Dead<'a> {
+    library: &'a Library,
+    handle: Handle,
+    netmask: u32,
+}
+
+impl<'a> Dead<'a> {
+    /// `pcap_compile`.
+    ///
+    /// # Errors
+    /// The text of `pcap_geterr`.
+    pub fn compile(&self, text: &CStr, optimize: bool) -> Result<Compiled<'a>, String> {
+        let mut made = CProgram { len: 0, insns: std::ptr::null_mut() };
+        // SAFETY: an open handle; the program and the text live across the call, the error's text until the next.
+        unsafe {
+            match (self.library.compile)(self.handle, &mut made, text.as_ptr(), optimize.into(), self.netmask) {
+                0.. => Ok(Compiled { library: self.library, made }),
+                _ => Err(CStr::from_ptr((self.library.geterr)(self.handle)).to_string_lossy().into_owned()),
+            }
+        }
+    }
+}
+
+impl Drop for Dead<'_> {
+    fn drop(&mut self) {
+        // SAFETY: opened by `Library::dead`, closed here alone.
+        unsafe { (self.library.close)(self.handle) };
+    }
+}
+
+/// What `pcap_compile` made; `pcap_freecode` when it goes.
+pub struct Compiled<'a> {
+    library: &'a Library,
+    made: CProgram,
+}
+
+impl Compiled<'_> {
+    /// The program.
+    pub fn instructions(&self) -> &[Insn] {
+        // SAFETY: what was compiled has so many instructions until it is freed.
+        unsafe { std::slice::from_raw_parts(self.made.insns, self.made.len as usize) }
+    }
+}
+
+impl Drop for Compiled<'_> {
+    fn drop(&mut self) {
+        // SAFETY: made by the library's pcap_compile, freed here alone.
+        unsafe { (self.library.freecode)(&mut self.made) };
     }
 }

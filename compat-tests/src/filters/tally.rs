@@ -80,12 +80,17 @@ impl Tally {
         self.add(Counter::Matched, findings.matched);
         self.add(Counter::Faults, findings.their_fault.is_some().into());
         if let Some((ours, theirs)) = findings.lengths {
-            self.add(Counter::Programs, 1);
-            self.add(Counter::Ours, ours as u64);
-            self.add(Counter::Theirs, theirs as u64);
-            self.add(Counter::Shorter, (ours < theirs).into());
-            self.add(Counter::Longer, (ours > theirs).into());
+            self.count_lengths(ours, theirs);
         }
+    }
+
+    /// Counts the instructions of two optimized programs.
+    pub fn count_lengths(&mut self, ours: usize, theirs: usize) {
+        self.add(Counter::Programs, 1);
+        self.add(Counter::Ours, ours as u64);
+        self.add(Counter::Theirs, theirs as u64);
+        self.add(Counter::Shorter, (ours < theirs).into());
+        self.add(Counter::Longer, (ours > theirs).into());
     }
 
     /// Adds the counters of a line that another process printed.
