@@ -24,22 +24,6 @@ pub fn covering(difference: &Difference) -> Option<&'static Known> {
     KNOWN.iter().find(|known| (known.covers)(difference))
 }
 
-fn has_word(difference: &Difference, word: &str) -> bool {
-    difference.case.text.split(|c: char| !c.is_ascii_alphanumeric()).any(|w| w == word)
-}
-
-/// All of them.
-pub const KNOWN: &[Known] = &[
-    Known { text: "vxlan", dlt: 1, frame: None, reason: "`vxlan` came after 1.10", covers: |d| has_word(d, "vxlan") },
-    Known {
-        text: "(ip6 or arp) and tcp[0] = 1 and ip",
-        dlt: 1,
-        frame: None,
-        reason: "we find out that nothing can match where libpcap's optimizer does not: every frame is refused by either",
-        covers: |d| d.kind == Kind::OursRefuses && d.optimize && d.ours == REJECTS_ALL,
-    },
-];
-
 /// The bytes of hexadecimal digits.
 ///
 /// # Panics
@@ -48,3 +32,184 @@ pub fn bytes(hex: &str) -> Vec<u8> {
     let digit = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("two hexadecimal digits");
     (0..hex.len() / 2).map(|at| digit(2 * at)).collect()
 }
+
+/// Whether one of these words stands in the expression.
+fn says(d: &Difference, words: &[&str]) -> bool {
+    d.case.text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| words.contains(&word))
+}
+
+/// Whether the second, without white space before it, follows the first, a number apart.
+fn follows(d: &Difference, firsts: &[&str], second: &str) -> bool {
+    firsts.iter().any(|first| {
+        d.case.text.match_indices(first).any(|(at, _)| {
+            let rest = d.case.text[at + first.len()..].trim_start();
+            let rest = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()).trim_start();
+            rest.starts_with(second)
+        })
+    })
+}
+
+/// Whether libpcap's answer contains one of these.
+fn they_say(d: &Difference, texts: &[&str]) -> bool {
+    texts.iter().any(|text| d.theirs.contains(text))
+}
+
+fn is_on(d: &Difference, dlts: &[i32]) -> bool {
+    dlts.contains(&d.case.target.dlt)
+}
+
+/// A byte of the frame that shows a verdict.
+fn byte(d: &Difference, at: usize) -> Option<u8> {
+    d.frame.as_ref()?.bytes.get(at).copied()
+}
+
+/// A range of ports that is not two plain decimal numbers.
+fn has_odd_range(d: &Difference) -> bool {
+    let plain = |part: &str| part.parse::<u32>().is_ok() && (part == "0" || !part.starts_with('0'));
+    let is_odd = |word: &str| {
+        word.contains('-') && word.starts_with(|c: char| c.is_ascii_digit()) && !word.split('-').all(plain)
+    };
+    says(d, &["portrange"]) && d.case.text.split(|c: char| c.is_whitespace() || "()".contains(c)).any(is_odd)
+}
+
+/// All of them.
+pub const KNOWN: &[Known] = &[
+    Known { text: "vxlan", dlt: 1, frame: None, reason: "`vxlan` came after 1.10", covers: |d| says(d, &["vxlan"]) },
+    Known {
+        text: "tcp[0] > 5 and not tcp[0] > 5",
+        dlt: 1,
+        frame: None,
+        reason: "we find out that nothing can match where libpcap's optimizer does not: every frame is refused by either",
+        covers: |d| d.kind == Kind::OursRefuses && d.optimize && d.ours == REJECTS_ALL,
+    },
+    Known {
+        text: "pppoes",
+        dlt: 127,
+        frame: Some("000008000000000008000000000000000000000000000000000000000000000000000000aaaa03000000886400"),
+        reason: "libpcap reads a scratch word that nobody wrote",
+        covers: |d| says(d, &["pppoes"]) && is_on(d, &[119, 127, 163, 192]) && d.kind == Kind::Verdict,
+    },
+    Known {
+        text: "ip",
+        dlt: 7,
+        frame: Some("0100f0"),
+        reason: "the payload of ARCnet types 240 and 241 is not where 1.10 looks for it",
+        covers: |d| {
+            let old = |kind: Option<u8>| matches!(kind, Some(240 | 241));
+            d.kind == Kind::Verdict && (is_on(d, &[7]) && old(byte(d, 2)) || is_on(d, &[129]) && old(byte(d, 4)))
+        },
+    },
+    Known {
+        text: "ip multicast",
+        dlt: 12,
+        frame: Some("45000000000000000000000000000000ffffffff"),
+        reason: "240.0.0.0/4 and the broadcast address are no multicast addresses",
+        covers: |d| d.kind == Kind::Verdict && says(d, &["ip"]) && says(d, &["multicast"]),
+    },
+    Known {
+        text: "type mgt",
+        dlt: 192,
+        frame: None,
+        reason: "frames behind a PPI header have a frame control field",
+        covers: |d| {
+            let texts = ["802.11 link-layer types supported only on", "frame direction supported only with"];
+            is_on(d, &[192]) && they_say(d, &texts)
+        },
+    },
+    Known {
+        text: "broadcast",
+        dlt: 165,
+        frame: None,
+        reason: "MS/TP has a broadcast address",
+        covers: |d| is_on(d, &[165]) && they_say(d, &["not a broadcast link"]),
+    },
+    Known {
+        text: "len > 100",
+        dlt: 2,
+        frame: None,
+        reason: "bytes and lengths need no link type",
+        covers: |d| is_on(d, &[2, 3, 4, 5, 32]) && they_say(d, &["unknown data link type"]),
+    },
+    Known {
+        text: "vpi != 3",
+        dlt: 123,
+        frame: Some("00040000"),
+        reason: "1.10 takes != as =",
+        covers: |d| {
+            let fields = ["vpi", "vci", "sio", "opc", "dpc", "sls"];
+            fields.iter().any(|field| follows(d, &[field], "!="))
+        },
+    },
+    Known {
+        text: "subtype bar",
+        dlt: 105,
+        frame: None,
+        reason: "block acknowledgements came after 1.10",
+        covers: |d| {
+            says(d, &["bar", "ba"]) && they_say(d, &["unknown 802.11 type name", "unknown 802.11 subtype name"])
+        },
+    },
+    Known {
+        text: "gateway localhost",
+        dlt: 1,
+        frame: None,
+        reason: "1.10 as built here has no gateways",
+        covers: |d| they_say(d, &["'gateway' not supported in this configuration"]),
+    },
+    Known {
+        text: "byte 0 & 5",
+        dlt: 1,
+        frame: Some("04"),
+        reason: "1.10 does not load the byte",
+        covers: |d| d.kind == Kind::Verdict && (follows(d, &["byte "], "&") || follows(d, &["byte "], "|")),
+    },
+    Known {
+        text: "link host $1f",
+        dlt: 7,
+        frame: Some("1f00"),
+        reason: "1.10 compares with a number that it makes of the `$`",
+        covers: |d| d.case.text.contains('$') && is_on(d, &[7, 129, 165]),
+    },
+    Known {
+        text: "portrange 010-011",
+        dlt: 1,
+        frame: None,
+        reason: "1.10 reads the numbers of a range in decimal, and stops where they end",
+        covers: has_odd_range,
+    },
+    Known {
+        text: "lsp",
+        dlt: 1,
+        frame: None,
+        reason: "the upper bits of the PDU type are reserved",
+        covers: |d| {
+            let words = ["l1", "l2", "iih", "lsp", "snp", "csnp", "psnp", "isis"];
+            d.kind == Kind::Verdict && says(d, &words) || d.ours.contains("IS-IS PDU type")
+        },
+    },
+    Known {
+        text: "1 / ip[0] = 1",
+        dlt: 1,
+        frame: None,
+        reason: "1.10 takes an index's number for the divisor's",
+        covers: |d| they_say(d, &["division by zero", "modulus by zero", "shift by more than 31 bits"]),
+    },
+    Known {
+        text: "not geneve and udp[200] = 0",
+        dlt: 1,
+        frame: None,
+        reason: "where `geneve` does not hold 1.10 reads scratch words that nobody wrote",
+        covers: |d| {
+            d.kind == Kind::Verdict
+                && says(d, &["geneve"])
+                && (says(d, &["or", "not"]) || d.case.text.contains(['|', '!']))
+        },
+    },
+    Known {
+        text: "1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+ip[0]))))))))))))))))) = 1",
+        dlt: 1,
+        frame: None,
+        reason: "intermediate values need no registers",
+        covers: |d| they_say(d, &["too many registers needed", "out of registers"]),
+    },
+];
