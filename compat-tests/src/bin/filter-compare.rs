@@ -121,7 +121,8 @@ fn signature(difference: &Difference) -> String {
         text.chars().filter(keep).collect::<String>()
     };
     let Difference { kind, optimize, ours, theirs, .. } = difference;
-    format!("{kind:?} optimize={optimize} libpcap: {} ours: {}", plain(theirs), plain(ours))
+    let dlt = if difference.frame.is_some() { difference.case.target.dlt } else { -1 };
+    format!("{kind:?} optimize={optimize} link type {dlt} libpcap: {} ours: {}", plain(theirs), plain(ours))
 }
 
 fn print(seed: u64, first: u64, count: u64) {

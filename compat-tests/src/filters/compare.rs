@@ -11,9 +11,9 @@ use filter::Insn;
 pub const REJECTS_ALL: &str = "expression rejects all packets";
 
 /// Captured frames of the link type that each expression is run on.
-const CAPTURED: usize = 24;
+const CAPTURED: usize = 60;
 /// Walks down its branches.
-const WALKS: usize = 14;
+const WALKS: usize = 40;
 
 /// In what the libraries differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,7 +129,7 @@ impl Arena {
         let mut random = Random::from_seed(case.frame_seed);
         let dlt = case.target.dlt;
         let mut frames: Vec<Frame> = (0..CAPTURED).map(|_| self.corpus.one(&mut random, dlt)).collect();
-        for number in 0..8 {
+        for number in 0..20 {
             frames.push(spoil::flipped(&mut random, &frames[number]));
         }
         for number in 0..WALKS {
@@ -138,10 +138,10 @@ impl Arena {
                 _ => self.corpus.one(&mut random, dlt),
             };
             let walk = guide::walk(program, start, &mut random);
-            if number < 5 {
+            if number < 20 {
                 frames.extend(spoil::cuts(&walk.frame, &walk.ends));
             }
-            if number == 1 {
+            if number < 3 {
                 frames.extend(spoil::short_ones(&walk.frame));
             }
             frames.push(spoil::flipped(&mut random, &walk.frame));

@@ -38,15 +38,20 @@ fn says(d: &Difference, words: &[&str]) -> bool {
     d.case.text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| words.contains(&word))
 }
 
-/// Whether the second, without white space before it, follows the first, a number apart.
+/// Whether one of the first words stands before the second, with a number between them or none.
 fn follows(d: &Difference, firsts: &[&str], second: &str) -> bool {
     firsts.iter().any(|first| {
         d.case.text.match_indices(first).any(|(at, _)| {
             let rest = d.case.text[at + first.len()..].trim_start();
-            let rest = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()).trim_start();
-            rest.starts_with(second)
+            rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()).trim_start().starts_with(second)
         })
     })
+}
+
+/// Whether a comparison has something joined to it behind.
+fn compares_first(d: &Difference) -> bool {
+    let text = &d.case.text;
+    text.find(['=', '<', '>']).is_some_and(|at| ["and", "or", "&&", "||"].iter().any(|glue| text[at..].contains(glue)))
 }
 
 /// Whether libpcap's answer contains one of these.
@@ -161,7 +166,7 @@ pub const KNOWN: &[Known] = &[
         dlt: 1,
         frame: Some("04"),
         reason: "1.10 does not load the byte",
-        covers: |d| d.kind == Kind::Verdict && (follows(d, &["byte "], "&") || follows(d, &["byte "], "|")),
+        covers: |d| d.kind == Kind::Verdict && (follows(d, &["byte"], "&") || follows(d, &["byte"], "|")),
     },
     Known {
         text: "link host $1f",
@@ -204,6 +209,13 @@ pub const KNOWN: &[Known] = &[
                 && says(d, &["geneve"])
                 && (says(d, &["or", "not"]) || d.case.text.contains(['|', '!']))
         },
+    },
+    Known {
+        text: "1 = 1 and ip",
+        dlt: 105,
+        frame: None,
+        reason: "1.10 lets the words of a comparison overwrite where the payload of a later term begins",
+        covers: |d| d.kind == Kind::Verdict && is_on(d, &[105, 119, 127, 163, 192]) && compares_first(d),
     },
     Known {
         text: "1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+ip[0]))))))))))))))))) = 1",
