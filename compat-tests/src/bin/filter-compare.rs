@@ -73,12 +73,13 @@ fn one(dlt: i32, text: &str, frame: Option<&str>) {
     }
 }
 
-/// Differences that look alike are told once, made small, at most this many.
-const TOLD: usize = 12;
+/// Sorts of differences that are told, made small; `FILTER_TOLD` says how many of each sort (1).
+const SORTS: usize = 12;
 
 fn run(seed: u64, first: u64, count: u64) {
     let arena = arena(true);
     let mut tally = Tally::new();
+    let told = std::env::var("FILTER_TOLD").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let mut alike: HashMap<String, u64> = HashMap::new();
     // Whoever waits for this process looks here when it ends without a word.
     let mut progress = std::env::var_os("FILTER_PROGRESS").and_then(|path| std::fs::File::create(path).ok());
@@ -97,7 +98,7 @@ fn run(seed: u64, first: u64, count: u64) {
         for difference in others {
             let seen = alike.entry(signature(&difference)).or_default();
             *seen += 1;
-            if *seen == 1 && alike.len() <= TOLD {
+            if *seen <= told && alike.len() <= SORTS {
                 let small = shrink::shrink(&arena, difference, &unexplained);
                 println!("{}  found in expression {number} of seed {seed}: {}\n", arena.tell(&small), case.text);
             }

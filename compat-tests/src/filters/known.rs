@@ -92,7 +92,10 @@ pub const KNOWN: &[Known] = &[
         dlt: 127,
         frame: Some("000008000000000008000000000000000000000000000000000000000000000000000000aaaa03000000886400"),
         reason: "libpcap reads a scratch word that nobody wrote",
-        covers: |d| says(d, &["pppoes"]) && is_on(d, &[119, 127, 163, 192]) && d.kind == Kind::Verdict,
+        covers: |d| {
+            let variable = is_on(d, &[105, 117, 119, 127, 163, 192]);
+            variable && says(d, &["pppoes", "geneve"]) && d.kind == Kind::Verdict
+        },
     },
     Known {
         text: "ip",
@@ -166,7 +169,7 @@ pub const KNOWN: &[Known] = &[
         dlt: 1,
         frame: Some("04"),
         reason: "1.10 does not load the byte",
-        covers: |d| d.kind == Kind::Verdict && (follows(d, &["byte"], "&") || follows(d, &["byte"], "|")),
+        covers: |d| follows(d, &["byte"], "&") || follows(d, &["byte"], "|"),
     },
     Known {
         text: "link host $1f",
@@ -215,7 +218,7 @@ pub const KNOWN: &[Known] = &[
         dlt: 105,
         frame: None,
         reason: "1.10 lets the words of a comparison overwrite where the payload of a later term begins",
-        covers: |d| d.kind == Kind::Verdict && is_on(d, &[105, 119, 127, 163, 192]) && compares_first(d),
+        covers: |d| d.kind == Kind::Verdict && is_on(d, &[105, 117, 119, 127, 163, 192]) && compares_first(d),
     },
     Known {
         text: "1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+ip[0]))))))))))))))))) = 1",
