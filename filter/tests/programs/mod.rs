@@ -165,7 +165,7 @@ fn single(random: &mut Random, rules: Rules) -> Insn {
             let k = random.of(&[k, k & 0xff, k & 0xffff, k & 7, 0, 0x8000_0000, u32::MAX]);
             Insn::jump(JMP | source | random.of(&[JEQ, JGT, JGE, JSET]), k, 0, 0)
         }
-        _ if random.chance(10) => Insn::new(RET | random.of(&[K, A]), random.of(&[0, 0, k])),
+        _ if random.chance(20) => Insn::new(RET | random.of(&[K, A]), random.of(&[0, 0, k])),
         _ => Insn::new(JMP | JA, random.below(5)),
     }
 }
@@ -177,7 +177,7 @@ fn land(random: &mut Random, rules: Rules, program: &mut [Insn], at: usize, end:
     let insn = &mut program[at];
     if insn.code == JMP | JA {
         insn.k = insn.k.min(room.saturating_sub(1));
-        if rules == Rules::Any && at > 1 && random.chance(10) {
+        if rules == Rules::Any && at > 1 && random.chance(40) {
             insn.k = (random.below(at as u32) + 2).min(at as u32 + 1).wrapping_neg();
         }
     } else if insn.code & 7 == JMP {

@@ -391,3 +391,6 @@ impl Emitter<'_> {
         Some(self.words.iter().flat_map(|word| word.to_le_bytes()).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;
