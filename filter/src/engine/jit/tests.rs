@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::interpret;
+use crate::engine::opcode::*;
 use crate::engine::programs::{self, Random, Rules};
 
 #[test]
@@ -20,4 +21,19 @@ fn agrees_with_the_interpreter_on_random_programs() {
         }
     }
     assert!(accepted > runs / 4, "{accepted} of {runs}: too few programs get anywhere");
+}
+
+#[test]
+fn addresses_do_not_wrap() {
+    let edges = [0, 1, 2, 3, 4, 5, 60, 127, 128, 0x7fff_fffc, 0x7fff_ffff, 0x8000_0000, u32::MAX - 3, u32::MAX];
+    let packet = [7; 64];
+    for (x, k) in edges.into_iter().flat_map(|x| edges.map(|k| (x, k))) {
+        for code in [LD_W_IND, LD_H_IND, LD_B_IND, LD_W_ABS, LD_H_ABS, LD_B_ABS, LDX_MSH] {
+            // Twice, so that one check serves two loads.
+            let loads = [Insn::new(code, k), Insn::new(code, k.saturating_sub(2)), Insn::new(RET_K, 1)];
+            let program = [&[Insn::new(LDX_IMM, x)], &loads[..]].concat();
+            let jit = Jit::compile(&program).expect("machine code");
+            assert_eq!(interpret(&program[..], &packet, 64, None), jit.run(&packet, 64), "{program:?}");
+        }
+    }
 }
