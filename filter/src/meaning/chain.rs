@@ -25,6 +25,7 @@ impl Gen<'_> {
         if self.off.payload.variable.is_some() {
             fail!("'protochain' not supported with variable length headers");
         }
+        self.ir.unoptimized_by_libpcap = true; // It is a loop.
         let linktype = self.linktype(if ipv6 { ethertype::IPV6 } else { ethertype::IP })?;
         let network = self.off.payload.constant.wrapping_add(self.off.nl);
         let chain = self.ir.cond(Cond::Chain(Chain { ipv6, network, protocol }));

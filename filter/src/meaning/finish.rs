@@ -12,8 +12,13 @@ impl Gen<'_> {
     pub(super) fn finish(&mut self, root: C) -> C {
         let used = self.reached(root);
         let mut all = root;
+        // libpcap computes these two with jumps that its optimizer does not follow.
+        self.ir.unoptimized_by_libpcap |= self.options.linktype == dlt::PRISM_HEADER;
+        let is_wlan = dlt::is_wlan(self.options.linktype);
+        let wlan_payload = self.first.last().copied().filter(|_| is_wlan);
         for first in std::mem::take(&mut self.first).into_iter().rev() {
             if used[first.0 as usize] {
+                self.ir.unoptimized_by_libpcap |= Some(first) == wlan_payload;
                 let computed = self.ir.cond(Cond::Eval(first));
                 all = self.ir.and(computed, all);
             }

@@ -34,6 +34,7 @@ impl Gen<'_> {
     pub(crate) fn geneve(&mut self, vni: Option<u32>) -> Result<C, Error> {
         let is_version_0 = |state: &mut Self, from| state.mcmp(from, UDP_HEADER, Size::B, 0, 0xc0);
         let Tunnel { holds, header, constant } = self.tunnel(GENEVE_PORT, "Geneve", vni, is_version_0)?;
+        self.ir.unoptimized_by_libpcap = true; // It jumps where its optimizer does not follow.
 
         let first = self.ir.value(Value::Load { size: Size::B, base: Some(header), offset: constant });
         let words = self.masked(first, 0x3f);
