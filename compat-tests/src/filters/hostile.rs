@@ -5,7 +5,10 @@ use super::library::Library;
 use std::time::Instant;
 
 /// Their names, for [`expression`].
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 19] = [
+    "within",
+    "alternating",
+    "products",
     "words",
     "garbage",
     "open",
@@ -46,6 +49,10 @@ pub fn expression(name: &str) -> String {
         "sums" => "ip[0]".to_string() + &" + ip[1]".repeat(100_000) + " = 7",
         "nested-index" => "ip[".repeat(30_000) + "0" + &"]".repeat(30_000) + " = 7",
         "minus" => "-".repeat(100_000) + "ip[0] = 7",
+        // As deep as the grammar allows.
+        "within" => "(".repeat(4900) + "tcp" + &")".repeat(4900),
+        "alternating" => "(tcp or (udp and not ".repeat(1200) + "ip6" + &"))".repeat(1200),
+        "products" => list(20_000, " or ", &|n| format!("(host 10.0.{}.{} and tcp port {n})", n >> 8, n & 255)),
         "vlans" => "vlan and ".repeat(20_000) + "tcp",
         _ => panic!("{name}: not one of {NAMES:?}"),
     }
