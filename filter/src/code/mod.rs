@@ -1,11 +1,12 @@
 //! Conditions to cBPF.
 //!
-//!     conditions --build--> graph --thread, sets--> graph --lower--> graph --select, scratch--> blocks --layout--> program
+//!     conditions --build--> graph --thread, sets--> graph --lower--> graph --select, scratch, merge--> blocks --layout--> program
 //!
 //! - `graph.rs`: decision nodes, equal ones being one, and what is known of the values they ask about.
 //! - `build.rs`: conditions to nodes.
 //! - `facts.rs`, `thread.rs`: questions whose answers are known on a path are skipped there.
-//! - `lower.rs`, `select.rs`, `scratch.rs`, `chain.rs`: instructions.
+//! - `sets.rs`, `tree.rs`: lists of alternatives become search trees.
+//! - `lower.rs`, `select.rs`, `scratch.rs`, `chain.rs`, `merge.rs`: instructions.
 //! - `layout.rs`: their order, and long jumps.
 //!
 //! Without [`Options::optimize`] the passes over the graph are left out, and every node computes what it needs.
@@ -18,11 +19,14 @@ mod facts;
 mod graph;
 mod layout;
 mod lower;
+mod merge;
 mod scratch;
 mod select;
+mod sets;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod tree;
 
 use crate::Options;
 use crate::error::Error;
@@ -39,7 +43,7 @@ const ROUNDS: usize = 4;
 /// # Errors
 /// Too large or too deep, or, when optimizing, accepting no packet: in libpcap's words.
 pub fn program(ir: &Ir, root: C, options: &Options) -> Result<Program, Error> {
-    let values = Values::new(ir);
+    let mut values = Values::new(ir);
     let (mut graph, mut first) = build::build(&values, root, options.optimize)?;
     if options.optimize
         && let Some(better) = optimized(&graph, first, &values, Knowledge::Full)
@@ -55,9 +59,17 @@ pub fn program(ir: &Ir, root: C, options: &Options) -> Result<Program, Error> {
     } else if options.optimize && first == REJECT && !ir.unoptimized_by_libpcap {
         return Err(rejects_all());
     }
+    if options.optimize
+        && let Some(better) = sets::regroup(&graph, first, &mut values)
+    {
+        (graph, first) = better;
+    }
     (graph, first) = lower::lower(&graph, first, &values);
     let mut selected = select::select(&graph, first, &values, options.optimize)?;
     scratch::assign(&mut selected)?;
+    if options.optimize {
+        first = merge::merge(&mut selected, first);
+    }
     Ok(layout::lay_out(&selected, first, options.snaplen))
 }
 

@@ -179,7 +179,8 @@ fn shared(graph: &Graph, root: N, values: &Values<'_>) -> Result<Vec<Option<u8>>
             }
             let times = &mut wanted[v.0 as usize];
             *times = times.saturating_add(1);
-            if *times == 2 && values.header_length(v).is_none() && count < SHARED {
+            let cheap = matches!(values.get(v), Some(Value::Load { .. })) || values.header_length(v).is_some();
+            if *times == 2 && !cheap && count < SHARED {
                 give_slot(&mut slots, &mut count, v, values.len())?;
             }
             match values.get(v) {
@@ -414,7 +415,7 @@ impl Selector<'_, '_> {
     /// Whether `v` gets into X without A.
     fn direct(&self, v: V) -> bool {
         self.in_memory(v)
-            || matches!(self.values.get(v), Some(Value::Imm(_) | Value::Len))
+            || matches!(self.values.get(v), Some(Value::Imm(_)))
             || self.values.header_length(v).is_some()
     }
 
@@ -451,7 +452,6 @@ impl Selector<'_, '_> {
         let insn = match self.values.get(v) {
             _ if self.now.a == Some((v, u32::MAX)) => Insn::new(op::MISC | op::TAX, 0),
             Some(Value::Imm(k)) => Insn::new(op::LDX | op::IMM, k),
-            Some(Value::Len) => Insn::new(op::LDX | op::W | op::LEN, 0),
             _ => match (self.slot(v), self.values.header_length(v)) {
                 (Some(slot), _) => Insn::new(op::LDX | op::MEM, slot),
                 (None, Some(k)) => Insn::new(op::LDX | op::B | op::MSH, k),

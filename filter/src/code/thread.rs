@@ -326,6 +326,17 @@ impl Threader<'_, '_> {
         State { start: start as u32, len: (self.entries.len() - start) as u32, bytes: state.bytes }
     }
 
+    /// Whether what follows faults when this does, so that this need not be computed for its faults.
+    fn faults_anyway(&self, graph: &Graph, what: What, next: N) -> bool {
+        match (what, graph.get(next).what) {
+            (What::Test(_, Pred::With(..)), _) => false,
+            (What::Test(v, _) | What::Eval(v), What::Test(w, _) | What::Eval(w) | What::Let(_, w)) => {
+                self.values.of(v).needs <= self.values.of(w).proves
+            }
+            _ => false,
+        }
+    }
+
     fn rebuilt(&self, root: N) -> (Graph, N) {
         let mut graph = Graph::new(self.fates.len());
         let mut new = vec![REJECT; self.fates.len()];
@@ -336,7 +347,8 @@ impl Threader<'_, '_> {
                 Fate::Skipped(next) => new[next.0 as usize],
                 Fate::Kept { node, safe } => {
                     let (yes, no) = (new[node.yes.0 as usize], new[node.no.0 as usize]);
-                    if safe && yes == no { yes } else { graph.node(node.what, yes, no) }
+                    let needless = yes == no && (safe || self.faults_anyway(&graph, node.what, yes));
+                    if needless { yes } else { graph.node(node.what, yes, no) }
                 }
             };
         }

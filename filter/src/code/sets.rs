@@ -1,0 +1,497 @@
+//! Lists of alternatives: `host a or host b or …`, ports, networks, their negations, whatever they came from.
+//!
+//! # What is looked for
+//! Where the other contexts have been threaded away, such a list is a *chain* of *units*. A unit is a few tests that
+//! all must hold to come to the chain's target T; where one fails, the next unit follows:
+//!
+//! ```text
+//! src = a ──no── dst = a ──no── src = b ──no── dst = b ──no── …  E        units of one test
+//!    └──────────────┴─────yes──────┴──────────────┴───────────►  T
+//! ```
+//!
+//! `yes` and `no` may be exchanged, in any unit: the chain of `not … and not …` leads to the other end.
+//!
+//! # What is done with it
+//! Units may change places once none of them can fault any more: when dst has been loaded above, src has, too. What comes
+//! before stays in its order (a packet cut between the two is accepted for its source alone). The free units are grouped
+//! by what they test, the value that was loaded last first; so each value is loaded once. A group of many becomes a search
+//! tree over all its numbers (`tree.rs`), or, when its units test several values each, a tree for the first whose leaves are
+//! trees for the second.
+//!
+//! The same list often stands in several contexts (IPv4 and ARP, IPv6 and IPv4), with other values. Then each context
+//! assigns its values to registers, and one tree serves them all.
+//!
+//! Dropped: trees without the distinction of free units; they accept cut packets that libpcap refuses.
+
+use std::collections::HashMap;
+
+use super::graph::{Graph, N, Node, Pred, REJECT, Values, What};
+use super::tree::{Item, tree, union};
+use crate::hash::Seeded;
+use crate::ir::{Size, V, Value};
+
+/// Tests of one unit.
+const UNIT: usize = 8;
+/// Ranges from which on a group is searched in a tree.
+const MANY: usize = 10;
+/// Ranges from which on contexts share a tree.
+const SHARED: usize = 24;
+
+/// Units up to which a chain that is left alone may be part of another.
+const TRIED: usize = 64;
+
+/// A test, and whether it is its yes that leads on to the target.
+#[derive(Clone, Copy, Debug)]
+struct Ask {
+    v: V,
+    pred: Pred,
+    yes: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Unit {
+    /// Its tests: `asks[start..end]`.
+    start: usize,
+    end: usize,
+}
+
+struct Chain {
+    units: Vec<Unit>,
+    found: N,
+    otherwise: N,
+}
+
+/// What a chain's nodes are replaced by.
+struct Plan {
+    /// Units that keep their places.
+    first: Vec<Unit>,
+    groups: Vec<Group>,
+    found: N,
+    otherwise: N,
+    /// What stands for the groups' values when the tree serves several contexts.
+    registers: Option<Vec<V>>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Members {
+    /// One value's, as ranges.
+    Ranges(Vec<(u32, u32)>),
+    /// Several values' numbers, one each; in order.
+    Tuples(Vec<Vec<u32>>),
+    /// One after the other.
+    Listed(Vec<(usize, usize)>),
+}
+
+struct Group {
+    values: Vec<V>,
+    members: Members,
+}
+
+struct Sets<'a, 'b> {
+    graph: &'b Graph,
+    values: &'b Values<'a>,
+    /// Edges into each node that can be reached.
+    incoming: Vec<u32>,
+    /// Bytes that the packet is known to have there.
+    bytes: Vec<u32>,
+    /// Nodes that belong to a chain.
+    taken: Vec<bool>,
+    /// Nodes that give way to a plan.
+    replaced: Vec<bool>,
+    asks: Vec<Ask>,
+}
+
+/// The graph with its lists of alternatives regrouped; none when it has none.
+pub(super) fn regroup(graph: &Graph, root: N, values: &mut Values<'_>) -> Option<(Graph, N)> {
+    let mut plans = {
+        let mut sets = Sets::new(graph, root, values);
+        let mut plans = HashMap::with_hasher(Seeded::default());
+        for n in (2..=root.0).rev().map(N) {
+            if sets.incoming[n.0 as usize] == 0 || sets.taken[n.0 as usize] {
+                continue;
+            }
+            if let Some(plan) = sets.chain(n).and_then(|chain| sets.plan(n, chain)) {
+                plans.insert(n.0, plan);
+            }
+        }
+        if plans.is_empty() {
+            return None;
+        }
+        (plans, sets.asks, sets.incoming, sets.replaced)
+    };
+    share(&mut plans.0, values);
+    let (plans, asks, incoming, replaced) = plans;
+    let mut new = vec![REJECT; root.0 as usize + 1];
+    let mut regrouped = Graph::new(graph.len());
+    for n in 1..=root.0 {
+        if incoming[n as usize] == 0 {
+            continue;
+        }
+        let at = |n: N| new[n.0 as usize];
+        let node = graph.get(N(n));
+        new[n as usize] = match plans.get(&n) {
+            Some(plan) => {
+                let ends = (at(plan.found), at(plan.otherwise));
+                Rebuild { graph: &mut regrouped, values, asks: &asks }.plan(plan, ends)
+            }
+            None if n == 1 => N(1),
+            None if replaced[n as usize] => continue,
+            None => regrouped.node(node.what, at(node.yes), at(node.no)),
+        };
+    }
+    Some((regrouped, new[root.0 as usize]))
+}
+
+impl<'a, 'b> Sets<'a, 'b> {
+    fn new(graph: &'b Graph, root: N, values: &'b Values<'a>) -> Sets<'a, 'b> {
+        let nodes = root.0 as usize + 1;
+        let (mut incoming, mut bytes) = (vec![0; nodes], vec![u32::MAX; nodes]);
+        incoming[root.0 as usize] = 1;
+        bytes[root.0 as usize] = 0;
+        for n in (2..nodes).rev() {
+            if incoming[n] == 0 {
+                continue;
+            }
+            let Node { what, yes, no } = graph.get(N(n as u32));
+            let mut after = bytes[n];
+            if let What::Test(v, _) | What::Eval(v) | What::Let(_, v) = what {
+                after = after.max(values.of(v).proves);
+            }
+            for next in [yes, no].map(|n| n.0 as usize) {
+                incoming[next] += 1;
+                bytes[next] = bytes[next].min(after);
+            }
+        }
+        Sets { graph, values, incoming, bytes, taken: vec![false; nodes], replaced: vec![false; nodes], asks: Vec::new() }
+    }
+
+    /// The unit that begins at `n` and whose tests all lead to `otherwise` when they fail; and where it leads else.
+    fn unit(&mut self, n: N, otherwise: N, found: Option<N>) -> Option<(Unit, N)> {
+        let start = self.asks.len();
+        let mut n = n;
+        loop {
+            let Node { what: What::Test(v, pred), yes, no } = self.graph.get(n) else { return None };
+            let next = if no == otherwise { yes } else { no };
+            self.asks.push(Ask { v, pred, yes: no == otherwise });
+            let unit = Unit { start, end: self.asks.len() };
+            let node = self.graph.get(next);
+            let goes_on = self.incoming[next.0 as usize] == 1
+                && next.0 > 1
+                && !self.taken[next.0 as usize]
+                && matches!(node.what, What::Test(..))
+                && (node.yes == otherwise || node.no == otherwise)
+                && unit.end - start < UNIT;
+            match found {
+                Some(found) if next == found => return Some((unit, next)),
+                _ if goes_on => n = next,
+                None => return Some((unit, next)),
+                Some(_) => {
+                    self.asks.truncate(start);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// The longest chain from `head` on, when it has several units.
+    fn chain(&mut self, head: N) -> Option<Chain> {
+        let Node { what: What::Test(..), yes, no } = self.graph.get(head) else { return None };
+        let mark = self.asks.len();
+        let mut best: Option<(Chain, Vec<Ask>)> = None;
+        for otherwise in [no, yes] {
+            let chain = self.chain_with(head, otherwise);
+            let asks = self.asks.split_off(mark);
+            let Some(chain) = chain else { continue };
+            if best.as_ref().is_none_or(|(best, _)| best.units.len() < chain.units.len()) {
+                best = Some((chain, asks));
+            }
+        }
+        let (chain, asks) = best?;
+        self.asks.extend(asks);
+        if chain.units.len() < 3 { None } else { Some(chain) }
+    }
+
+    fn chain_with(&mut self, head: N, otherwise: N) -> Option<Chain> {
+        let (first, found) = self.unit(head, otherwise, None)?;
+        let mut chain = Chain { units: vec![first], found, otherwise };
+        loop {
+            let at = chain.otherwise;
+            let last = chain.units[chain.units.len() - 1];
+            let alone = self.incoming[at.0 as usize] as usize == last.end - last.start;
+            if at.0 < 2 || !alone || at == found || self.taken[at.0 as usize] {
+                return Some(chain);
+            }
+            let Node { what: What::Test(..), yes, no } = self.graph.get(at) else { return Some(chain) };
+            let next = [no, yes].into_iter().filter(|&otherwise| otherwise != found);
+            let unit = next.map(|otherwise| (self.unit(at, otherwise, Some(found)), otherwise));
+            let Some((Some((unit, _)), otherwise)) = unit.into_iter().find(|(unit, _)| unit.is_some()) else {
+                return Some(chain);
+            };
+            chain.units.push(unit);
+            chain.otherwise = otherwise;
+        }
+    }
+
+    fn plan(&mut self, head: N, chain: Chain) -> Option<Plan> {
+        if chain.units.len() > TRIED {
+            self.each_node(head, &chain, |this, n| this.taken[n] = true);
+        }
+        let free = self.free(head, &chain);
+        let units = &chain.units[free..];
+        // Groups by what their units test, in the order of their first units.
+        let mut numbers: HashMap<(bool, Vec<V>), usize, Seeded> = HashMap::default();
+        let mut groups: Vec<Vec<Unit>> = Vec::new();
+        let (mut changes, mut last) = (0, usize::MAX);
+        for &unit in units {
+            let asks = &self.asks[unit.start..unit.end];
+            let key = (self.countable(asks), asks.iter().map(|ask| ask.v).collect());
+            let group = *numbers.entry(key).or_insert(groups.len());
+            if group == groups.len() {
+                groups.push(Vec::new());
+            }
+            groups[group].push(unit);
+            changes += usize::from(group != last);
+            last = group;
+        }
+        if changes == groups.len() && groups.iter().all(|group| group.len() < MANY) {
+            return None;
+        }
+        self.each_node(head, &chain, |this, n| (this.taken[n], this.replaced[n]) = (true, true));
+        let groups = groups.into_iter().map(|units| self.group(&units)).collect();
+        let first = chain.units[..free].to_vec();
+        Some(Plan { first, groups, found: chain.found, otherwise: chain.otherwise, registers: None })
+    }
+
+    fn each_node(&mut self, head: N, chain: &Chain, mut mark: impl FnMut(&mut Self, usize)) {
+        let mut n = head;
+        for unit in &chain.units {
+            let mut next = n;
+            for i in unit.start..unit.end {
+                mark(self, next.0 as usize);
+                let node = self.graph.get(next);
+                let (on, off) = if self.asks[i].yes { (node.yes, node.no) } else { (node.no, node.yes) };
+                (next, n) = (on, off);
+            }
+        }
+    }
+
+    /// The first unit from which on all may change places: its own first value must be tested first, then nothing can fault.
+    fn free(&self, head: N, chain: &Chain) -> usize {
+        // What the first tests of the units above have computed, by value and, for loads, by how far they reach from their base.
+        let mut computed: HashMap<V, usize, Seeded> = HashMap::default();
+        let mut reached: HashMap<Option<V>, Vec<(u64, usize)>, Seeded> = HashMap::default();
+        reached.insert(None, vec![(u64::from(self.bytes[head.0 as usize]), 0)]);
+        for (at, unit) in chain.units.iter().enumerate() {
+            let v = self.asks[unit.start].v;
+            computed.entry(v).or_insert(at + 1);
+            let mut reach = |base: Option<V>, end: u64| {
+                let ends = reached.entry(base).or_default();
+                if ends.last().is_none_or(|last| last.0 < end) {
+                    ends.push((end, at + 1));
+                }
+            };
+            if let Some((base, end)) = self.extent(v) {
+                reach(base, end);
+            }
+            reach(None, u64::from(self.values.of(v).proves));
+        }
+        let first_safe = |v: V| {
+            let by_reach = |base: Option<V>, end: u64| {
+                let ends = reached.get(&base)?;
+                ends.get(ends.partition_point(|reached| reached.0 < end)).map(|reached| reached.1)
+            };
+            let needs = self.values.of(v).needs;
+            let whole = if needs == u32::MAX { None } else { by_reach(None, u64::from(needs)) };
+            let load = self.extent(v).and_then(|(base, end)| by_reach(base, end));
+            [computed.get(&v).copied(), whole, load].into_iter().flatten().min().unwrap_or(usize::MAX)
+        };
+        let mut free = chain.units.len();
+        let mut safe_from = 0;
+        let both = |ask: &Ask| match ask.pred {
+            Pred::With(_, b) => first_safe(ask.v).max(first_safe(b)),
+            _ => first_safe(ask.v),
+        };
+        for (at, unit) in chain.units.iter().enumerate().rev() {
+            let mut asks = self.asks[unit.start..unit.end].iter();
+            let first = asks.next().map_or(0, both);
+            safe_from = asks.map(both).fold(safe_from, usize::max);
+            // Its own first test is made first of all, and may be what makes the others safe.
+            if safe_from <= at + 1 && first <= at + 1 {
+                free = at;
+            }
+            safe_from = safe_from.max(first);
+            if safe_from > at {
+                break;
+            }
+        }
+        free
+    }
+
+    /// A load's base, and its end behind that.
+    fn extent(&self, v: V) -> Option<(Option<V>, u64)> {
+        match self.values.get(v)? {
+            Value::Load { size, base: Some(base), offset } => {
+                let bytes = match size {
+                    Size::B => 1,
+                    Size::H => 2,
+                    Size::W => 4,
+                };
+                Some((Some(base), u64::from(offset) + bytes))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a unit's tests pick ranges of one value, or one number of each of several.
+    fn countable(&self, asks: &[Ask]) -> bool {
+        match asks {
+            [ask] => {
+                matches!(ask.pred, Pred::Eq(_) | Pred::Gt(_) | Pred::Ge(_) | Pred::Range(..))
+                    && self.values.of(ask.v).bits & self.values.of(ask.v).bits.wrapping_add(1) == 0
+            }
+            _ => asks.iter().all(|ask| ask.yes && matches!(ask.pred, Pred::Eq(_))),
+        }
+    }
+
+    fn group(&self, units: &[Unit]) -> Group {
+        let asks = |unit: &Unit| &self.asks[unit.start..unit.end];
+        let values: Vec<V> = asks(&units[0]).iter().map(|ask| ask.v).collect();
+        let listed = || Members::Listed(units.iter().map(|unit| (unit.start, unit.end)).collect());
+        let members = match asks(&units[0]) {
+            first if units.len() < MANY || !self.countable(first) => listed(),
+            [first] => {
+                let ranges = units.iter().flat_map(|unit| self.ranges(self.asks[unit.start]));
+                let ranges = union(ranges.collect());
+                let _ = first;
+                Members::Ranges(ranges)
+            }
+            _ => {
+                let number = |ask: &Ask| match ask.pred {
+                    Pred::Eq(k) => k,
+                    _ => 0,
+                };
+                let mut tuples: Vec<Vec<u32>> =
+                    units.iter().map(|unit| asks(unit).iter().map(number).collect()).collect();
+                tuples.sort_unstable();
+                tuples.dedup();
+                Members::Tuples(tuples)
+            }
+        };
+        Group { values, members }
+    }
+
+    /// The numbers for which a test leads on.
+    fn ranges(&self, ask: Ask) -> impl Iterator<Item = (u32, u32)> {
+        let top = self.values.of(ask.v).bits;
+        let (lo, hi) = match ask.pred {
+            Pred::Eq(k) => (k, k),
+            Pred::Range(lo, hi) => (lo, hi),
+            Pred::Gt(k) if k == u32::MAX => (1, 0),
+            Pred::Gt(k) => (k + 1, u32::MAX),
+            Pred::Ge(k) => (k, u32::MAX),
+            Pred::Any(_) | Pred::Masked(..) | Pred::With(..) => (1, 0),
+        };
+        let parts = if ask.yes {
+            [(lo, hi.min(top)), (1, 0)]
+        } else if lo > hi {
+            [(0, top), (1, 0)]
+        } else {
+            let below = if lo == 0 { (1, 0) } else { (0, (lo - 1).min(top)) };
+            let above = if hi == u32::MAX { (1, 0) } else { (hi + 1, top) };
+            [below, above]
+        };
+        parts.into_iter().filter(|(lo, hi)| lo <= hi)
+    }
+}
+
+/// Gives registers to the groups of chains that have the same members and ends.
+fn share(plans: &mut HashMap<u32, Plan, Seeded>, values: &mut Values<'_>) {
+    let shareable = |plan: &Plan| {
+        let count = plan.groups.iter().map(|group| match &group.members {
+            Members::Ranges(ranges) => Some(ranges.len()),
+            _ => None,
+        });
+        count.sum::<Option<usize>>().is_some_and(|count| count >= SHARED)
+    };
+    let mut heads: Vec<u32> = plans.iter().filter(|(_, plan)| shareable(plan)).map(|(head, _)| *head).collect();
+    heads.sort_unstable_by(|a, b| b.cmp(a));
+    let mut classes: Vec<Vec<u32>> = Vec::new();
+    for head in heads {
+        let plan = &plans[&head];
+        let same = |class: &&mut Vec<u32>| {
+            let other = &plans[&class[0]];
+            (plan.found, plan.otherwise) == (other.found, other.otherwise)
+                && plan.groups.len() == other.groups.len()
+                && plan.groups.iter().zip(&other.groups).all(|(a, b)| a.members == b.members)
+        };
+        match classes.iter_mut().take(CLASSES).find(same) {
+            Some(class) => class.push(head),
+            None => classes.push(vec![head]),
+        }
+    }
+    for class in classes.iter().filter(|class| class.len() > 1) {
+        // A register may hold what any of the contexts gives it.
+        let like = |i: usize| {
+            let all = class.iter().map(|head| plans[head].groups[i].values[0]);
+            all.max_by_key(|&v| values.of(v).bits).unwrap_or(V(0))
+        };
+        let like: Vec<V> = (0..plans[&class[0]].groups.len()).map(like).collect();
+        let registers: Vec<V> = like.into_iter().map(|v| values.register(v)).collect();
+        for head in class {
+            if let Some(plan) = plans.get_mut(head) {
+                plan.registers = Some(registers.clone());
+            }
+        }
+    }
+}
+
+/// Kinds of lists that are compared with each new one.
+const CLASSES: usize = 16;
+
+struct Rebuild<'a, 'b> {
+    graph: &'b mut Graph,
+    values: &'b Values<'a>,
+    asks: &'b [Ask],
+}
+
+impl Rebuild<'_, '_> {
+    fn plan(&mut self, plan: &Plan, (found, otherwise): (N, N)) -> N {
+        let mut next = otherwise;
+        for (i, group) in plan.groups.iter().enumerate().rev() {
+            let value = plan.registers.as_ref().map_or(group.values[0], |registers| registers[i]);
+            next = match &group.members {
+                Members::Ranges(ranges) => {
+                    let items: Vec<Item> = ranges.iter().map(|&(lo, hi)| (lo, hi, found)).collect();
+                    tree(self.graph, self.values, value, &items, next)
+                }
+                Members::Tuples(tuples) => self.tuples(&group.values, tuples, 0, found, next),
+                Members::Listed(units) => {
+                    let units = units.iter().rev().map(|&(start, end)| Unit { start, end });
+                    units.fold(next, |next, unit| self.unit(unit, found, next))
+                }
+            };
+        }
+        for (group, &register) in plan.groups.iter().zip(plan.registers.iter().flatten()) {
+            next = self.graph.node(What::Let(register, group.values[0]), next, next);
+        }
+        plan.first.iter().rev().fold(next, |next, &unit| self.unit(unit, found, next))
+    }
+
+    fn unit(&mut self, unit: Unit, found: N, otherwise: N) -> N {
+        self.asks[unit.start..unit.end].iter().rev().fold(found, |on, ask| {
+            let (yes, no) = if ask.yes { (on, otherwise) } else { (otherwise, on) };
+            self.graph.node(What::Test(ask.v, ask.pred), yes, no)
+        })
+    }
+
+    /// Trees within trees, as deep as a unit has tests.
+    fn tuples(&mut self, values: &[V], tuples: &[Vec<u32>], depth: usize, found: N, otherwise: N) -> N {
+        let Some(&v) = values.get(depth) else { return found };
+        let mut items: Vec<Item> = Vec::new();
+        for same in tuples.chunk_by(|a, b| a[depth] == b[depth]) {
+            let next = self.tuples(values, same, depth + 1, found, otherwise);
+            items.push((same[0][depth], same[0][depth], next));
+        }
+        tree(self.graph, self.values, v, &items, otherwise)
+    }
+}
