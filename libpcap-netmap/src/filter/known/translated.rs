@@ -12,7 +12,7 @@ use ::filter::engine::Filter;
 use ::filter::insn::op;
 
 /// Instructions that are compared in the time in which one is interpreted.
-const COMPARED_PER_STEP: u64 = 40;
+const COMPARED_PER_STEP: u64 = 32;
 /// Instructions that are compared faster here than by a call of memcmp.
 const FEW: usize = 24;
 
