@@ -127,7 +127,8 @@ pub struct Ir {
 impl Ir {
     /// Nothing in it.
     pub fn new() -> Ir {
-        Ir::default()
+        let interned = HashMap::with_capacity_and_hasher(48, Seeded::default());
+        Ir { values: Vec::with_capacity(48), interned, conds: Vec::with_capacity(48), unoptimized_by_libpcap: false }
     }
 
     /// The number of this computation. Operations on two constants are carried out, but for divisions by 0.

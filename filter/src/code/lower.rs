@@ -16,22 +16,24 @@ fn wanted(node: Node) -> Option<(V, u32)> {
     }
 }
 
-/// The graph in which every [`Pred::Range`] is an aligned block, to be masked.
-pub(super) fn lower(graph: &Graph, root: N, values: &Values<'_>) -> (Graph, N) {
+/// The graph in which every [`Pred::Range`] is an aligned block, to be masked; none when it has no ranges.
+pub(super) fn lower(graph: &Graph, root: N, values: &Values<'_>) -> Option<(Graph, N)> {
+    let range_at = |n: u32| matches!(graph.get(N(n)).what, What::Test(_, Pred::Range(..)));
+    if !(2..=root.0).any(range_at) {
+        return None;
+    }
     let mut used = vec![false; root.0 as usize + 1];
     used[root.0 as usize] = true;
-    let mut ranges = false;
     for n in (2..=root.0).rev() {
         if used[n as usize] {
             let node = graph.get(N(n));
-            ranges |= matches!(node.what, What::Test(_, Pred::Range(..)));
             used[node.yes.0 as usize] = true;
             used[node.no.0 as usize] = true;
         }
     }
     let mut lowered = Graph::new(root.0 as usize);
     let mut new = vec![REJECT; root.0 as usize + 1];
-    new[ACCEPT.0.min(root.0) as usize] = if root == REJECT { REJECT } else { ACCEPT };
+    new[ACCEPT.0 as usize] = ACCEPT;
     for n in (2..=root.0).map(N) {
         if !used[n.0 as usize] {
             continue;
@@ -39,11 +41,11 @@ pub(super) fn lower(graph: &Graph, root: N, values: &Values<'_>) -> (Graph, N) {
         let Node { what, yes, no } = graph.get(n);
         let (yes, no) = (new[yes.0 as usize], new[no.0 as usize]);
         new[n.0 as usize] = match what {
-            What::Test(v, Pred::Range(lo, hi)) if ranges => range(&mut lowered, values, v, (lo, hi), yes, no),
+            What::Test(v, Pred::Range(lo, hi)) => range(&mut lowered, values, v, (lo, hi), yes, no),
             _ => lowered.node(what, yes, no),
         };
     }
-    (lowered, new[root.0 as usize])
+    Some((lowered, new[root.0 as usize]))
 }
 
 fn range(graph: &mut Graph, values: &Values<'_>, v: V, (lo, hi): (u32, u32), yes: N, no: N) -> N {

@@ -64,7 +64,9 @@ pub fn program(ir: &Ir, root: C, options: &Options) -> Result<Program, Error> {
     {
         (graph, first) = better;
     }
-    (graph, first) = lower::lower(&graph, first, &values);
+    if let Some(lowered) = lower::lower(&graph, first, &values) {
+        (graph, first) = lowered;
+    }
     let mut selected = select::select(&graph, first, &values, options.optimize)?;
     scratch::assign(&mut selected)?;
     if options.optimize {
@@ -77,12 +79,15 @@ pub fn program(ir: &Ir, root: C, options: &Options) -> Result<Program, Error> {
 fn optimized(graph: &Graph, first: N, values: &Values<'_>, knowledge: Knowledge) -> Option<(Graph, N)> {
     let mut now = thread::thread(graph, first, values, knowledge)?;
     for _ in 1..ROUNDS {
-        match thread::thread(&now.0, now.1, values, knowledge) {
+        if !now.again {
+            break;
+        }
+        match thread::thread(&now.graph, now.root, values, knowledge) {
             Some(better) => now = better,
             None => break,
         }
     }
-    Some(now)
+    Some((now.graph, now.root))
 }
 
 fn rejects_all() -> Error {

@@ -99,6 +99,8 @@ struct Sets<'a, 'b> {
     /// Nodes that give way to a plan.
     replaced: Vec<bool>,
     asks: Vec<Ask>,
+    /// Nodes that ask each value; counted up to 255.
+    asked: Vec<u8>,
 }
 
 /// The graph with its lists of alternatives regrouped; none when it has none.
@@ -107,7 +109,7 @@ pub(super) fn regroup(graph: &Graph, root: N, values: &mut Values<'_>) -> Option
         let mut sets = Sets::new(graph, root, values);
         let mut plans = HashMap::with_hasher(Seeded::default());
         for n in (2..=root.0).rev().map(N) {
-            if sets.incoming[n.0 as usize] == 0 || sets.taken[n.0 as usize] {
+            if sets.incoming[n.0 as usize] == 0 || sets.taken[n.0 as usize] || !sets.is_asked_again(n) {
                 continue;
             }
             if let Some(plan) = sets.chain(n).and_then(|chain| sets.plan(n, chain)) {
@@ -146,6 +148,7 @@ impl<'a, 'b> Sets<'a, 'b> {
     fn new(graph: &'b Graph, root: N, values: &'b Values<'a>) -> Sets<'a, 'b> {
         let nodes = root.0 as usize + 1;
         let (mut incoming, mut bytes) = (vec![0; nodes], vec![u32::MAX; nodes]);
+        let mut asked = vec![0u8; values.len()];
         incoming[root.0 as usize] = 1;
         bytes[root.0 as usize] = 0;
         for n in (2..nodes).rev() {
@@ -156,13 +159,23 @@ impl<'a, 'b> Sets<'a, 'b> {
             let mut after = bytes[n];
             if let What::Test(v, _) | What::Eval(v) | What::Let(_, v) = what {
                 after = after.max(values.of(v).proves);
+                let asked = &mut asked[v.0 as usize];
+                *asked = asked.saturating_add(1);
             }
             for next in [yes, no].map(|n| n.0 as usize) {
                 incoming[next] += 1;
                 bytes[next] = bytes[next].min(after);
             }
         }
-        Sets { graph, values, incoming, bytes, taken: vec![false; nodes], replaced: vec![false; nodes], asks: Vec::new() }
+        Sets { graph, values, incoming, bytes, taken: vec![false; nodes], replaced: vec![false; nodes], asks: Vec::new(), asked }
+    }
+
+    /// Only where a value is asked several times is there anything to group; a chain is also found from its second unit on.
+    fn is_asked_again(&self, n: N) -> bool {
+        match self.graph.get(n).what {
+            What::Test(v, _) => self.asked[v.0 as usize] > 1,
+            _ => false,
+        }
     }
 
     /// The unit that begins at `n` and whose tests all lead to `otherwise` when they fail; and where it leads else.
@@ -193,26 +206,24 @@ impl<'a, 'b> Sets<'a, 'b> {
         }
     }
 
-    /// The longest chain from `head` on, when it has several units.
+    /// The longest chain from `head` on, when it has several units and some of them test the same value.
     fn chain(&mut self, head: N) -> Option<Chain> {
         let Node { what: What::Test(..), yes, no } = self.graph.get(head) else { return None };
-        let mark = self.asks.len();
-        let mut best: Option<(Chain, Vec<Ask>)> = None;
-        for otherwise in [no, yes] {
-            let chain = self.chain_with(head, otherwise);
-            let asks = self.asks.split_off(mark);
-            let Some(chain) = chain else { continue };
-            if best.as_ref().is_none_or(|(best, _)| best.units.len() < chain.units.len()) {
-                best = Some((chain, asks));
-            }
-        }
-        let (chain, asks) = best?;
-        self.asks.extend(asks);
-        if chain.units.len() < 3 { None } else { Some(chain) }
+        let chains = [self.chain_with(head, no), self.chain_with(head, yes)];
+        let chain = chains.into_iter().flatten().max_by_key(|chain| chain.units.len())?;
+        let first = |unit: &Unit| self.asks[unit.start].v;
+        let again = |(i, unit): (usize, &Unit)| {
+            chain.units[..i].iter().rev().take(4).any(|other| first(other) == first(unit))
+        };
+        let grouped = chain.units.len() >= MANY || chain.units.iter().enumerate().any(again);
+        if chain.units.len() < 3 || !grouped { None } else { Some(chain) }
     }
 
     fn chain_with(&mut self, head: N, otherwise: N) -> Option<Chain> {
         let (first, found) = self.unit(head, otherwise, None)?;
+        if otherwise.0 < 2 {
+            return None;
+        }
         let mut chain = Chain { units: vec![first], found, otherwise };
         loop {
             let at = chain.otherwise;

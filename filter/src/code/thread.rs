@@ -70,8 +70,16 @@ struct Threader<'a, 'b> {
     allowance: usize,
 }
 
+/// A threaded graph.
+pub(super) struct Threaded {
+    pub graph: Graph,
+    pub root: N,
+    /// Whether nodes vanished, so that there may be more to gain.
+    pub again: bool,
+}
+
 /// The graph with what is known on each path made use of; none when there was nothing to gain.
-pub(super) fn thread(graph: &Graph, root: N, values: &Values<'_>, knowledge: Knowledge) -> Option<(Graph, N)> {
+pub(super) fn thread(graph: &Graph, root: N, values: &Values<'_>, knowledge: Knowledge) -> Option<Threaded> {
     let nodes = root.0 as usize + 1;
     let mut threader = Threader {
         graph,
@@ -337,21 +345,28 @@ impl Threader<'_, '_> {
         }
     }
 
-    fn rebuilt(&self, root: N) -> (Graph, N) {
+    fn rebuilt(&self, root: N) -> Threaded {
         let mut graph = Graph::new(self.fates.len());
         let mut new = vec![REJECT; self.fates.len()];
+        let mut again = false;
         for n in 0..=root.0 {
             new[n as usize] = match self.fates[n as usize] {
                 _ if n < 2 => N(n),
                 Fate::Dead => REJECT,
-                Fate::Skipped(next) => new[next.0 as usize],
+                Fate::Skipped(next) => {
+                    again = true;
+                    new[next.0 as usize]
+                }
                 Fate::Kept { node, safe } => {
                     let (yes, no) = (new[node.yes.0 as usize], new[node.no.0 as usize]);
+                    let before = graph.len();
                     let needless = yes == no && (safe || self.faults_anyway(&graph, node.what, yes));
-                    if needless { yes } else { graph.node(node.what, yes, no) }
+                    let kept = if needless { yes } else { graph.node(node.what, yes, no) };
+                    again |= graph.len() == before;
+                    kept
                 }
             };
         }
-        (graph, new[root.0 as usize])
+        Threaded { graph, root: new[root.0 as usize], again }
     }
 }
