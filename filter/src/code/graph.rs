@@ -194,9 +194,8 @@ impl<'a> Values<'a> {
         values
     }
 
-    /// A new value that only [`What::Let`] sets; its bits are those of `like`.
-    pub(super) fn register(&mut self, like: V) -> V {
-        let bits = self.of(like).bits;
+    /// A new value that only [`What::Let`] sets, of these bits.
+    pub(super) fn register(&mut self, bits: u32) -> V {
         self.facts.push(ValueFacts { bits, needs: 0, proves: 0, faults: false, has_if: true, uses_x: false, cost: 1 });
         V(self.facts.len() as u32 - 1)
     }
@@ -222,11 +221,6 @@ impl<'a> Values<'a> {
             Some(Value::Imm(k)) => Some(k),
             _ => None,
         }
-    }
-
-    /// Whether it is given its value by [`What::Let`].
-    pub(super) fn is_register(&self, v: V) -> bool {
-        matches!(self.get(v), None | Some(Value::If(..)))
     }
 
     /// `4 * (P[k] & 0xf)`, for which there is an instruction: k.

@@ -34,8 +34,6 @@ use crate::ir::{Size, V, Value};
 const UNIT: usize = 8;
 /// Ranges from which on a group is searched in a tree.
 const MANY: usize = 10;
-/// Ranges from which on contexts share a tree.
-const SHARED: usize = 24;
 
 /// Units up to which a chain that is left alone may be part of another.
 const TRIED: usize = 64;
@@ -68,8 +66,8 @@ struct Plan {
     groups: Vec<Group>,
     found: N,
     otherwise: N,
-    /// What stands for the groups' values when the tree serves several contexts.
-    registers: Option<Vec<V>>,
+    /// What stands for each group's values when the tests serve several contexts.
+    registers: Option<Vec<Vec<V>>>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -78,8 +76,8 @@ enum Members {
     Ranges(Vec<(u32, u32)>),
     /// Several values' numbers, one each; in order.
     Tuples(Vec<Vec<u32>>),
-    /// One after the other.
-    Listed(Vec<(usize, usize)>),
+    /// One after the other: what is asked of each value, and whether yes leads on.
+    Listed(Vec<Vec<(Pred, bool)>>),
 }
 
 struct Group {
@@ -367,7 +365,10 @@ impl<'a, 'b> Sets<'a, 'b> {
     fn group(&self, units: &[Unit]) -> Group {
         let asks = |unit: &Unit| &self.asks[unit.start..unit.end];
         let values: Vec<V> = asks(&units[0]).iter().map(|ask| ask.v).collect();
-        let listed = || Members::Listed(units.iter().map(|unit| (unit.start, unit.end)).collect());
+        let listed = || {
+            let listed = |unit: &Unit| asks(unit).iter().map(|ask| (ask.pred, ask.yes)).collect();
+            Members::Listed(units.iter().map(listed).collect())
+        };
         let members = match asks(&units[0]) {
             first if units.len() < MANY || !self.countable(first) => listed(),
             [first] => {
@@ -415,14 +416,27 @@ impl<'a, 'b> Sets<'a, 'b> {
     }
 }
 
-/// Gives registers to the groups of chains that have the same members and ends.
-fn share(plans: &mut HashMap<u32, Plan, Seeded>, values: &mut Values<'_>) {
-    let shareable = |plan: &Plan| {
-        let count = plan.groups.iter().map(|group| match &group.members {
+impl Group {
+    /// Tests in it; none when they compare with other values of the packet.
+    fn tests(&self) -> Option<usize> {
+        match &self.members {
             Members::Ranges(ranges) => Some(ranges.len()),
-            _ => None,
-        });
-        count.sum::<Option<usize>>().is_some_and(|count| count >= SHARED)
+            Members::Tuples(tuples) => Some(tuples.len() * self.values.len()),
+            Members::Listed(units) => {
+                let asks = || units.iter().flatten();
+                (!asks().any(|(pred, _)| matches!(pred, Pred::With(..)))).then(|| asks().count())
+            }
+        }
+    }
+}
+
+/// Gives registers to the groups of chains that have the same members and ends, where that is shorter.
+fn share(plans: &mut HashMap<u32, Plan, Seeded>, values: &mut Values<'_>) {
+    // Each context stores all values but one, reads them again and jumps: what is shared must be more than that.
+    let shareable = |plan: &Plan| {
+        let tests = plan.groups.iter().map(Group::tests).sum::<Option<usize>>();
+        let words: usize = plan.groups.iter().map(|group| group.values.len()).sum();
+        tests.is_some_and(|tests| words <= WORDS && tests > 3 * words - 4)
     };
     let mut heads: Vec<u32> = plans.iter().filter(|(_, plan)| shareable(plan)).map(|(head, _)| *head).collect();
     heads.sort_unstable_by(|a, b| b.cmp(a));
@@ -431,9 +445,10 @@ fn share(plans: &mut HashMap<u32, Plan, Seeded>, values: &mut Values<'_>) {
         let plan = &plans[&head];
         let same = |class: &&mut Vec<u32>| {
             let other = &plans[&class[0]];
+            let groups = || plan.groups.iter().zip(&other.groups);
             (plan.found, plan.otherwise) == (other.found, other.otherwise)
                 && plan.groups.len() == other.groups.len()
-                && plan.groups.iter().zip(&other.groups).all(|(a, b)| a.members == b.members)
+                && groups().all(|(a, b)| a.values.len() == b.values.len() && a.members == b.members)
         };
         match classes.iter_mut().take(CLASSES).find(same) {
             Some(class) => class.push(head),
@@ -441,13 +456,16 @@ fn share(plans: &mut HashMap<u32, Plan, Seeded>, values: &mut Values<'_>) {
         }
     }
     for class in classes.iter().filter(|class| class.len() > 1) {
-        // A register may hold what any of the contexts gives it.
-        let like = |i: usize| {
-            let all = class.iter().map(|head| plans[head].groups[i].values[0]);
-            all.max_by_key(|&v| values.of(v).bits).unwrap_or(V(0))
-        };
-        let like: Vec<V> = (0..plans[&class[0]].groups.len()).map(like).collect();
-        let registers: Vec<V> = like.into_iter().map(|v| values.register(v)).collect();
+        let shape: Vec<usize> = plans[&class[0]].groups.iter().map(|group| group.values.len()).collect();
+        let mut registers = Vec::new();
+        for (i, &words) in shape.iter().enumerate() {
+            // A register may hold what any of the contexts gives it.
+            let bits = |at: usize| {
+                class.iter().fold(0, |bits, head| bits | values.of(plans[head].groups[i].values[at]).bits)
+            };
+            let bits: Vec<u32> = (0..words).map(bits).collect();
+            registers.push(bits.into_iter().map(|bits| values.register(bits)).collect::<Vec<V>>());
+        }
         for head in class {
             if let Some(plan) = plans.get_mut(head) {
                 plan.registers = Some(registers.clone());
@@ -456,6 +474,8 @@ fn share(plans: &mut HashMap<u32, Plan, Seeded>, values: &mut Values<'_>) {
     }
 }
 
+/// Values that contexts may have to store.
+const WORDS: usize = 8;
 /// Kinds of lists that are compared with each new one.
 const CLASSES: usize = 16;
 
@@ -469,27 +489,40 @@ impl Rebuild<'_, '_> {
     fn plan(&mut self, plan: &Plan, (found, otherwise): (N, N)) -> N {
         let mut next = otherwise;
         for (i, group) in plan.groups.iter().enumerate().rev() {
-            let value = plan.registers.as_ref().map_or(group.values[0], |registers| registers[i]);
+            let values = plan.registers.as_ref().map_or(&group.values, |registers| &registers[i]);
             next = match &group.members {
                 Members::Ranges(ranges) => {
                     let items: Vec<Item> = ranges.iter().map(|&(lo, hi)| (lo, hi, found)).collect();
-                    tree(self.graph, self.values, value, &items, next)
+                    tree(self.graph, self.values, values[0], &items, next)
                 }
-                Members::Tuples(tuples) => self.tuples(&group.values, tuples, 0, found, next),
-                Members::Listed(units) => {
-                    let units = units.iter().rev().map(|&(start, end)| Unit { start, end });
-                    units.fold(next, |next, unit| self.unit(unit, found, next))
-                }
+                Members::Tuples(tuples) => self.tuples(values, tuples, 0, found, next),
+                Members::Listed(units) => units.iter().rev().fold(next, |next, unit| {
+                    let asks = unit.iter().zip(values).map(|(&(pred, yes), &v)| Ask { v, pred, yes });
+                    self.asks_in_turn(asks, found, next)
+                }),
             };
         }
-        for (group, &register) in plan.groups.iter().zip(plan.registers.iter().flatten()) {
-            next = self.graph.node(What::Let(register, group.values[0]), next, next);
+        if let Some(registers) = &plan.registers {
+            let values = plan.groups.iter().flat_map(|group| &group.values);
+            for (&value, &register) in values.zip(registers.iter().flatten()) {
+                next = self.graph.node(What::Let(register, value), next, next);
+            }
         }
         plan.first.iter().rev().fold(next, |next, &unit| self.unit(unit, found, next))
     }
 
     fn unit(&mut self, unit: Unit, found: N, otherwise: N) -> N {
-        self.asks[unit.start..unit.end].iter().rev().fold(found, |on, ask| {
+        let asks = self.asks;
+        self.asks_in_turn(asks[unit.start..unit.end].iter().copied(), found, otherwise)
+    }
+
+    fn asks_in_turn(
+        &mut self,
+        asks: impl DoubleEndedIterator<Item = Ask>,
+        found: N,
+        otherwise: N,
+    ) -> N {
+        asks.rev().fold(found, |on, ask| {
             let (yes, no) = if ask.yes { (on, otherwise) } else { (otherwise, on) };
             self.graph.node(What::Test(ask.v, ask.pred), yes, no)
         })
