@@ -2,10 +2,14 @@
 //!
 //! libFuzzer drives them from `fuzz_targets/`, and `cargo test` with a bounded number of random inputs.
 
+mod filter_program;
+mod filter_text;
 mod hostile_ring;
 mod port_name;
 #[path = "../../nm-core/tests/rings/region.rs"]
 mod region;
 
+pub use filter_program::filter_program;
+pub use filter_text::filter_text;
 pub use hostile_ring::hostile_ring;
 pub use port_name::port_name;

@@ -59,3 +59,159 @@ fn hostile_rings() {
     });
     assert!(runs > 0);
 }
+
+#[test]
+fn filter_texts() {
+    const WORDS: [&str; 88] = [
+        "ip",
+        "ip6",
+        "tcp",
+        "udp",
+        "icmp",
+        "arp",
+        "ether",
+        "link",
+        "wlan",
+        "host",
+        "net",
+        "port",
+        "portrange",
+        "src",
+        "dst",
+        "proto",
+        "protochain",
+        "gateway",
+        "broadcast",
+        "multicast",
+        "and",
+        "or",
+        "not",
+        "!",
+        "(",
+        ")",
+        "[",
+        "]",
+        ":",
+        "<",
+        ">",
+        "=",
+        "!=",
+        "<=",
+        ">=",
+        "<<",
+        ">>",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "&",
+        "|",
+        "^",
+        "len",
+        "less",
+        "greater",
+        "byte",
+        "vlan",
+        "mpls",
+        "pppoes",
+        "geneve",
+        "vxlan",
+        "llc",
+        "type",
+        "subtype",
+        "dir",
+        "mgt",
+        "beacon",
+        "inbound",
+        "ifindex",
+        "iso",
+        "isis",
+        "lane",
+        "vpi",
+        "sio",
+        "reason",
+        "match",
+        "tcpflags",
+        "tcp-syn",
+        "10.0.0.1",
+        "10.0/16",
+        "::1",
+        "fe80::/10",
+        "1:2:3:4:5:6",
+        "$1f",
+        "a",
+        "b",
+        "n",
+        "http",
+        "domain",
+        "\\tcp",
+        "80",
+        "0",
+        "4294967295",
+        "6000-6008",
+        "mask",
+    ];
+    const WHOLE: [&str; 22] = [
+        "tcp port 80",
+        "host 10.0.0.1",
+        "net 10.0.0.0/8",
+        "port (80 or 443 or 8080)",
+        "not arp",
+        "ip6 host ::1",
+        "vlan 5",
+        "mpls",
+        "pppoes 3",
+        "geneve",
+        "vxlan 7",
+        "tcp[tcpflags] & tcp-syn != 0",
+        "ip[2:2] - ((ip[0] & 15) << 2) > len",
+        "llc ui",
+        "type mgt subtype beacon",
+        "ether broadcast",
+        "ip multicast",
+        "ip6 protochain 51",
+        "portrange 6000-6008",
+        "iso proto \\clnp",
+        "ether host 1:2:3:4:5:6",
+        "(host 10.0.0.1 or 10.0.0.2 or 10.0.0.3)",
+    ];
+    let runs = drive(fuzz::filter_text, |random| {
+        let dlt = if random.below(2) == 0 { 1 } else { random.next() as u16 };
+        let mut input = dlt.to_le_bytes().to_vec();
+        input.push(random.next() as u8);
+        if random.below(3) > 0 {
+            input.extend(WHOLE[random.below(WHOLE.len())].bytes());
+            input.extend(if random.below(2) == 0 { *b" and " } else { *b" or  " });
+            input.extend(WHOLE[random.below(WHOLE.len())].bytes());
+            input.push(b' ');
+        }
+        for _ in 0..random.below(9) * random.below(2) {
+            match random.below(40) {
+                0 => input.push(random.next() as u8),
+                _ => input.extend(WORDS[random.below(WORDS.len())].bytes()),
+            }
+            input.push(b' ');
+        }
+        input.push(0);
+        input.extend((0..random.below(100)).map(|_| random.next() as u8 & random.next() as u8));
+        input
+    });
+    assert!(runs > 0);
+}
+
+#[test]
+fn filter_programs() {
+    let runs = drive(fuzz::filter_program, |random| {
+        let count = random.below(40);
+        let mut input = vec![count as u8];
+        for _ in 0..count {
+            input.extend([random.below(53) as u8, random.next() as u8, random.below(6) as u8, random.below(6) as u8]);
+            let k = random.next() as u32 >> random.below(32);
+            input.extend(k.to_le_bytes());
+        }
+        input.extend((0..random.below(64)).map(|_| random.next() as u8));
+        input
+    });
+    assert!(runs > 0);
+}

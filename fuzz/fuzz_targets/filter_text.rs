@@ -1,0 +1,4 @@
+//! [`fuzz::filter_text`], driven by libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::filter_text(data));
