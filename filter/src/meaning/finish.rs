@@ -10,6 +10,9 @@ const PPI_WLAN: u32 = (dlt::IEEE802_11 as u32).swap_bytes();
 impl Gen<'_> {
     /// `root`, behind the computation of those variable offsets that it uses; in PPI only of packets that carry 802.11.
     pub(super) fn finish(&mut self, root: C) -> C {
+        if self.first.is_empty() {
+            return root;
+        }
         let used = self.reached(root);
         let mut all = root;
         // libpcap computes these two with jumps that its optimizer does not follow.
@@ -27,8 +30,8 @@ impl Gen<'_> {
             return all;
         }
         let carried = self.ir.value(Value::Load { size: Size::W, base: None, offset: 4 });
-        let is_wlan = self.ir.test(Test::Eq, carried, PPI_WLAN);
-        self.ir.and(is_wlan, all)
+        let carries_wlan = self.ir.test(Test::Eq, carried, PPI_WLAN);
+        self.ir.and(carries_wlan, all)
     }
 
     /// Which values take part in a condition, by number.
