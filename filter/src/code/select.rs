@@ -414,9 +414,7 @@ impl Selector<'_, '_> {
 
     /// Whether `v` gets into X without A.
     fn direct(&self, v: V) -> bool {
-        self.in_memory(v)
-            || matches!(self.values.get(v), Some(Value::Imm(_)))
-            || self.values.header_length(v).is_some()
+        self.in_memory(v) || matches!(self.values.get(v), Some(Value::Imm(_))) || self.values.header_length(v).is_some()
     }
 
     /// Steps that bring `a` into A and `b` into X; or, where `swap` allows it and it is shorter, the other way round (then true).

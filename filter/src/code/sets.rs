@@ -165,7 +165,16 @@ impl<'a, 'b> Sets<'a, 'b> {
                 bytes[next] = bytes[next].min(after);
             }
         }
-        Sets { graph, values, incoming, bytes, taken: vec![false; nodes], replaced: vec![false; nodes], asks: Vec::new(), asked }
+        Sets {
+            graph,
+            values,
+            incoming,
+            bytes,
+            taken: vec![false; nodes],
+            replaced: vec![false; nodes],
+            asks: Vec::new(),
+            asked,
+        }
     }
 
     /// Only where a value is asked several times is there anything to group; a chain is also found from its second unit on.
@@ -210,9 +219,8 @@ impl<'a, 'b> Sets<'a, 'b> {
         let chains = [self.chain_with(head, no), self.chain_with(head, yes)];
         let chain = chains.into_iter().flatten().max_by_key(|chain| chain.units.len())?;
         let first = |unit: &Unit| self.asks[unit.start].v;
-        let again = |(i, unit): (usize, &Unit)| {
-            chain.units[..i].iter().rev().take(4).any(|other| first(other) == first(unit))
-        };
+        let again =
+            |(i, unit): (usize, &Unit)| chain.units[..i].iter().rev().take(4).any(|other| first(other) == first(unit));
         let grouped = chain.units.len() >= MANY || chain.units.iter().enumerate().any(again);
         if chain.units.len() < 3 || !grouped { None } else { Some(chain) }
     }
@@ -460,9 +468,8 @@ fn share(plans: &mut HashMap<u32, Plan, Seeded>, values: &mut Values<'_>) {
         let mut registers = Vec::new();
         for (i, &words) in shape.iter().enumerate() {
             // A register may hold what any of the contexts gives it.
-            let bits = |at: usize| {
-                class.iter().fold(0, |bits, head| bits | values.of(plans[head].groups[i].values[at]).bits)
-            };
+            let bits =
+                |at: usize| class.iter().fold(0, |bits, head| bits | values.of(plans[head].groups[i].values[at]).bits);
             let bits: Vec<u32> = (0..words).map(bits).collect();
             registers.push(bits.into_iter().map(|bits| values.register(bits)).collect::<Vec<V>>());
         }
@@ -516,12 +523,7 @@ impl Rebuild<'_, '_> {
         self.asks_in_turn(asks[unit.start..unit.end].iter().copied(), found, otherwise)
     }
 
-    fn asks_in_turn(
-        &mut self,
-        asks: impl DoubleEndedIterator<Item = Ask>,
-        found: N,
-        otherwise: N,
-    ) -> N {
+    fn asks_in_turn(&mut self, asks: impl DoubleEndedIterator<Item = Ask>, found: N, otherwise: N) -> N {
         asks.rev().fold(found, |on, ask| {
             let (yes, no) = if ask.yes { (on, otherwise) } else { (otherwise, on) };
             self.graph.node(What::Test(ask.v, ask.pred), yes, no)

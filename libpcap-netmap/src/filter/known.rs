@@ -78,10 +78,10 @@ unsafe fn read(first: *const Insn, at: usize) -> Insn {
 
 impl Fetch for Raw<'_> {
     #[inline(always)]
-    fn insn(&self, at: usize) -> Option<Insn> {
+    fn insn(&self, at: usize) -> Option<&Insn> {
         self.steps.set(self.steps.get() + 1);
         // SAFETY: whoever makes one promises a valid program, which contains whatever it jumps to.
-        Some(unsafe { read(self.first, at) })
+        Some(unsafe { &*self.first.wrapping_add(at) })
     }
 }
 
