@@ -19,6 +19,8 @@ mod offsets;
 mod parts;
 mod port;
 mod proto;
+#[cfg(test)]
+mod tests;
 mod tunnel;
 mod vlan;
 mod words;
