@@ -10,7 +10,11 @@ use crate::{Failure, build};
 /// When something does not build, or the bench fails.
 pub fn run(args: &[&str]) -> Result<(), Failure> {
     build::all()?;
-    // Without DPDK its rows are skipped, and the bench says so.
-    provide(&[need("dpdk-testpmd", "dpdk-dev"), need("ip", "iproute2")])?;
+    if args.first() == Some(&"filter") {
+        provide(&[need("/usr/include/pcap/pcap.h", "libpcap-dev")])?;
+    } else {
+        // Without DPDK its rows are skipped, and the bench says so.
+        provide(&[need("dpdk-testpmd", "dpdk-dev"), need("ip", "iproute2")])?;
+    }
     workspace::run(workspace::cargo().args(["run", "--release", "--package", "bench", "--"]).args(args))
 }
