@@ -46,7 +46,7 @@ fn the_kernel_agrees_on_random_programs() {
     let mut random = Random::new(3);
     let socket = kernel::Socket::new();
     let mut accepted = 0;
-    let (programs, packets) = (2_000, 8);
+    let (programs, packets) = (4_000, 8);
     for _ in 0..programs {
         let program = programs::program(&mut random, Rules::Kernel);
         assert_eq!(kernel_takes(&program), Ok(()), "{program:?}");

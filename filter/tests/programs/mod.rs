@@ -64,14 +64,11 @@ pub fn program(random: &mut Random, rules: Rules) -> Vec<Insn> {
     let len = program.len() + random.of(&[1, 4, 10, 20, 40, 40, 300]);
     while program.len() < len {
         match random.below(20) {
-            0..3 => at_x(random, &mut program),
+            0..3 => at_x(random, rules, &mut program),
             3 => tree(random, &mut program),
             _ => {
                 let insn = single(random, rules);
-                if rules == Rules::Kernel && insn.code == LD | IND | insn.code & 0x18 {
-                    program.push(Insn::new(LDX | B | MSH, random.below(60)));
-                }
-                if rules == Rules::Kernel && matches!(insn.code, 0x6c | 0x7c) {
+                if rules == Rules::Kernel && wants_small_x(&insn) {
                     program.push(Insn::new(LDX | IMM, random.below(32)));
                 }
                 program.push(insn);
@@ -86,17 +83,25 @@ pub fn program(random: &mut Random, rules: Rules) -> Vec<Insn> {
     for at in 0..program.len() {
         land(random, rules, &mut program, at, end);
     }
+    if rules == Rules::Kernel {
+        keep_x_small(&mut program);
+    }
     program
 }
 
-/// Loads at an X that is small enough for it to succeed.
-fn at_x(random: &mut Random, program: &mut Vec<Insn>) {
+/// Whether Linux does something else than libpcap when X is large: shifts, and addresses that wrap.
+fn wants_small_x(insn: &Insn) -> bool {
+    matches!(insn.code & !0x18, 0x40) || matches!(insn.code, 0x6c | 0x7c)
+}
+
+/// Loads at an X that is small enough for them to succeed.
+fn at_x(random: &mut Random, rules: Rules, program: &mut Vec<Insn>) {
     program.extend(match random.below(3) {
         0 => vec![Insn::new(LDX | B | MSH, random.below(40))],
-        1 => vec![Insn::new(LDX | IMM, random.below(50))],
-        _ => vec![Insn::new(ALU | AND, 0x1f), Insn::new(MISC | TAX, 0)],
+        1 if rules != Rules::Kernel => vec![Insn::new(ALU | AND, 0x1f), Insn::new(MISC | TAX, 0)],
+        _ => vec![Insn::new(LDX | IMM, random.below(50))],
     });
-    for _ in 0..random.below(3) {
+    for _ in 0..random.below(if rules == Rules::Kernel { 2 } else { 3 }) {
         program.push(Insn::new(LD | IND | random.of(&[W, H, B]), random.below(50)));
         program.push(Insn::jump(JMP | random.of(&[JEQ, JGT, JGE, JSET]), random.below(8), 0, 0));
     }
@@ -124,6 +129,19 @@ fn tree(random: &mut Random, program: &mut Vec<Insn>) {
     // The ways out tell themselves apart.
     program.push(Insn::new(ALU | OR, 0x100));
     program.push(Insn::new(ALU | XOR, random.word()));
+}
+
+/// Lets jumps to what wants a small X go to the instruction before, which makes it small.
+fn keep_x_small(program: &mut [Insn]) {
+    let wants: Vec<bool> = program.iter().map(wants_small_x).collect();
+    for (at, insn) in program.iter_mut().enumerate() {
+        if insn.code == JMP | JA {
+            insn.k -= u32::from(wants[at + 1 + insn.k as usize]);
+        } else if insn.code & 7 == JMP {
+            insn.jt -= u8::from(wants[at + 1 + usize::from(insn.jt)]);
+            insn.jf -= u8::from(wants[at + 1 + usize::from(insn.jf)]);
+        }
+    }
 }
 
 fn single(random: &mut Random, rules: Rules) -> Insn {
