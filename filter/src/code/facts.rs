@@ -29,7 +29,8 @@ impl Fact {
         Fact { lo: 0, hi: bits, zeros: !bits, ones: 0, among: false, len: 0, list, answered: None }
     }
 
-    fn only(k: u32) -> Fact {
+    /// Exactly this.
+    pub(super) fn only(k: u32) -> Fact {
         let mut list = [0; LISTED];
         list[0] = k;
         Fact { lo: k, hi: k, zeros: !k, ones: k, among: true, len: 1, list, answered: None }
@@ -190,25 +191,9 @@ impl Fact {
         both
     }
 
-    /// As much as libpcap would remember: equalities, or the last answer.
-    pub(super) fn refine_as_libpcap(&self, pred: Pred, answer: bool) -> Fact {
-        match (pred, answer) {
-            (Pred::Eq(k), true) => Fact::only(k),
-            _ if self.among => *self,
-            (Pred::Eq(k), false) if usize::from(self.len) + 2 <= LISTED => {
-                let mut fact = *self;
-                fact.list[usize::from(fact.len)] = k;
-                fact.list[usize::from(fact.len) + 1] = k;
-                fact.len += 2;
-                fact
-            }
-            _ => Fact { answered: Some((pred, answer)), ..*self },
-        }
-    }
-
-    /// What libpcap knows at a place where two ways meet.
-    pub(super) fn join_as_libpcap(&self, other: &Fact) -> Fact {
-        if self == other { *self } else { Fact::of_bits(u32::MAX) }
+    /// This answer, and nothing else.
+    pub(super) fn of_answer(pred: Pred, answer: bool) -> Fact {
+        Fact { answered: Some((pred, answer)), ..Fact::of_bits(u32::MAX) }
     }
 }
 

@@ -19,7 +19,8 @@ use crate::ir::V;
 pub(super) enum Knowledge {
     /// Everything that is true.
     Full,
-    /// What libpcap concludes, to know whether it would say that an expression rejects all packets.
+    /// What libpcap's optimizer concludes: from equal values and equal questions, without regard to faults. Only to know
+    /// whether it would say that an expression rejects all packets.
     Libpcap,
 }
 
@@ -123,6 +124,31 @@ fn key(v: V, pred: Pred) -> u64 {
     u64::from(v.0) << 32 | other
 }
 
+/// For libpcap a masked value is a value of its own: under which key it is remembered, and what is asked of it.
+fn by_mask(v: V, pred: Pred) -> (u64, Pred) {
+    let (mask, asked) = match pred {
+        Pred::Masked(mask, k) => (mask, Pred::Eq(k)),
+        Pred::Range(lo, hi) => (!(lo ^ hi), Pred::Eq(lo)),
+        _ => return (key(v, pred), pred),
+    };
+    (u64::from(v.0) << 32 | u64::from(mask.wrapping_mul(0x9e37_79b1) >> 1), asked)
+}
+
+/// Where one answer is remembered. Two may collide, which can only cost an error's text.
+fn answer_key(v: V, pred: Pred) -> u64 {
+    let (tag, x, y) = match pred {
+        Pred::Eq(k) => (1, k, 0),
+        Pred::Gt(k) => (2, k, 0),
+        Pred::Ge(k) => (3, k, 0),
+        Pred::Any(k) => (4, k, 0),
+        Pred::Masked(mask, k) => (5, mask, k),
+        Pred::Range(lo, hi) => (6, lo, hi),
+        Pred::With(test, b) => (7 + test as u32, b.0, 0),
+    };
+    let mixed = (x ^ y.rotate_left(13)).wrapping_mul(0x9e37_79b1).wrapping_add(tag);
+    u64::from(v.0) << 32 | u64::from(mixed | 1 << 31)
+}
+
 impl Threader<'_, '_> {
     /// Follows one node's edges. Whether anything is different from before.
     fn visit(&mut self, n: N, state: State) -> bool {
@@ -183,8 +209,7 @@ impl Threader<'_, '_> {
 
     fn ask(&mut self, n: N, v: V, pred: Pred, state: State) -> Fate {
         let node = self.graph.get(n);
-        let fact = self.known(v, pred, state).unwrap_or_else(|| self.initial(v, pred));
-        if let Some(answer) = fact.decide(pred) {
+        if let Some(answer) = self.decide(v, pred, state) {
             let next = if answer { node.yes } else { node.no };
             return self.computed(n, v, pred, next, state);
         }
@@ -197,11 +222,8 @@ impl Threader<'_, '_> {
             if next.0 < 2 {
                 return (next, state);
             }
-            let fact = match this.knowledge {
-                Knowledge::Full => fact.refine(pred, answer),
-                Knowledge::Libpcap => fact.refine_as_libpcap(pred, answer),
-            };
-            let after = this.learn(state, key(v, pred), fact, proves);
+            let (key, fact) = this.conclusion(v, pred, answer, state);
+            let after = this.learn(state, key, fact, proves);
             (this.follow(next, after), after)
         };
         let (yes, after_yes) = edge(self, node.yes, true);
@@ -216,9 +238,40 @@ impl Threader<'_, '_> {
     }
 
     fn initial(&self, v: V, pred: Pred) -> Fact {
-        match self.knowledge {
-            Knowledge::Full if !matches!(pred, Pred::With(..)) => Fact::of_bits(self.values.of(v).bits),
-            _ => Fact::of_bits(u32::MAX),
+        match pred {
+            Pred::With(..) => Fact::of_bits(u32::MAX),
+            _ => Fact::of_bits(self.values.of(v).bits),
+        }
+    }
+
+    /// The answer, where it is known.
+    fn decide(&self, v: V, pred: Pred, state: State) -> Option<bool> {
+        if self.knowledge == Knowledge::Full {
+            return self.known(v, pred, state).unwrap_or_else(|| self.initial(v, pred)).decide(pred);
+        }
+        if self.values.of(v).bits == 0 {
+            return Fact::only(0).decide(pred);
+        }
+        let (key, asked) = by_mask(v, pred);
+        let equal = match asked {
+            Pred::Eq(_) => self.find(state, key).and_then(|fact| self.facts[fact as usize].decide(asked)),
+            _ => None,
+        };
+        let answered = || self.find(state, answer_key(v, pred));
+        equal.or_else(|| self.facts[answered()? as usize].decide(pred))
+    }
+
+    /// What is to be remembered of an answer.
+    fn conclusion(&self, v: V, pred: Pred, answer: bool, state: State) -> (u64, Fact) {
+        if self.knowledge == Knowledge::Full {
+            let fact = self.known(v, pred, state).unwrap_or_else(|| self.initial(v, pred));
+            return (key(v, pred), fact.refine(pred, answer));
+        }
+        let (key, asked) = by_mask(v, pred);
+        match (asked, self.find(state, key)) {
+            (Pred::Eq(k), _) if answer => (key, Fact::only(k)),
+            (Pred::Eq(_), Some(fact)) => (key, self.facts[fact as usize].refine(asked, answer)),
+            _ => (answer_key(v, pred), Fact::of_answer(pred, answer)),
         }
     }
 
@@ -250,12 +303,10 @@ impl Threader<'_, '_> {
                 What::Have(_) => node.no,
                 What::Eval(v) if self.is_safe(v, Pred::Eq(0), state) => node.yes,
                 What::Test(v, pred) => {
-                    let fact = match self.known(v, pred, state) {
-                        Some(fact) => fact,
-                        None if self.is_safe(v, pred, state) => self.initial(v, pred),
-                        None => return n,
-                    };
-                    match fact.decide(pred) {
+                    if self.find(state, key(v, pred)).is_none() && !self.is_safe(v, pred, state) {
+                        return n;
+                    }
+                    match self.decide(v, pred, state) {
                         Some(true) => node.yes,
                         Some(false) => node.no,
                         None => return n,
@@ -305,10 +356,7 @@ impl Threader<'_, '_> {
             let mut fact = a;
             if a != b {
                 let (a, b) = (&self.facts[a as usize], &self.facts[b as usize]);
-                let joined = match self.knowledge {
-                    Knowledge::Full => a.join(b),
-                    Knowledge::Libpcap => a.join_as_libpcap(b),
-                };
+                let joined = a.join(b);
                 self.facts.push(joined);
                 fact = self.facts.len() as u32 - 1;
             }
