@@ -444,7 +444,7 @@ fn share(plans: &mut HashMap<u32, Plan, Seeded>, values: &mut Values<'_>) {
     let shareable = |plan: &Plan| {
         let tests = plan.groups.iter().map(Group::tests).sum::<Option<usize>>();
         let words: usize = plan.groups.iter().map(|group| group.values.len()).sum();
-        tests.is_some_and(|tests| words <= WORDS && tests > 3 * words - 4)
+        tests.is_some_and(|tests| words <= WORDS && tests + 4 > 3 * words)
     };
     let mut heads: Vec<u32> = plans.iter().filter(|(_, plan)| shareable(plan)).map(|(head, _)| *head).collect();
     heads.sort_unstable_by(|a, b| b.cmp(a));
