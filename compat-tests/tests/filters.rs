@@ -117,23 +117,29 @@ fn error_texts() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// Programs that people know from `tcpdump -d` are not longer than libpcap's.
+/// Programs that people know from `tcpdump -d` are not longer than libpcap's, where libpcap's is right: a longer one is
+/// excused by a frame on which libpcap's optimizer has changed the verdict, or by a known difference.
 #[test]
 fn usual_expressions_are_not_longer() {
     let arena = arena();
-    let mut longer = String::new();
+    let mut wrong = String::new();
+    let (mut ours_sum, mut theirs_sum) = (0, 0);
     for (dlt, text) in listing::lines(&listing::file("usual-expressions.tsv")) {
         let findings = arena.examine(&Case::of(dlt, &text));
         for difference in findings.differences.iter().filter(|d| known::covering(d).is_none()) {
-            longer += &arena.tell(difference);
+            wrong += &arena.tell(difference);
         }
-        match findings.lengths {
-            Some((ours, theirs)) if ours > theirs => {
-                longer += &format!("{dlt} {text}: ours {ours}, libpcap's {theirs}\n")
-            }
-            Some(_) => {}
-            None => longer += &format!("{dlt} {text}: refused\n"),
+        let Some((ours, theirs)) = findings.lengths else {
+            wrong += &format!("{dlt} {text}: refused\n");
+            continue;
+        };
+        let excused = findings.their_fault.is_some() || !findings.differences.is_empty();
+        if ours > theirs && !excused {
+            wrong += &format!("{dlt} {text}: ours {ours}, libpcap's {theirs}\n");
         }
+        ours_sum += ours;
+        theirs_sum += theirs;
     }
-    assert!(longer.is_empty(), "{longer}");
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(ours_sum <= theirs_sum, "{ours_sum} instructions, libpcap's {theirs_sum}");
 }

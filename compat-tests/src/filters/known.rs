@@ -3,7 +3,7 @@
 //! Each row is tested: the difference is still there, and shows on the row's frame. A difference that no row covers fails the
 //! differential test. The reasons stand at length in `filter/DIFFERENCES.md`.
 
-use super::compare::{Difference, Kind, REJECTS_ALL};
+use super::compare::{Difference, Kind};
 
 /// A row.
 pub struct Known {
@@ -80,13 +80,6 @@ fn has_odd_range(d: &Difference) -> bool {
 /// All of them.
 pub const KNOWN: &[Known] = &[
     Known { text: "vxlan", dlt: 1, frame: None, reason: "`vxlan` came after 1.10", covers: |d| says(d, &["vxlan"]) },
-    Known {
-        text: "not iso and geneve",
-        dlt: 179,
-        frame: None,
-        reason: "we find out that nothing can match where libpcap's optimizer does not: every frame is refused by either",
-        covers: |d| d.kind == Kind::OursRefuses && d.optimize && d.ours == REJECTS_ALL,
-    },
     Known {
         text: "pppoes",
         dlt: 127,
