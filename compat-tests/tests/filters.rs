@@ -133,8 +133,9 @@ fn usual_expressions_are_not_longer() {
             wrong += &format!("{dlt} {text}: refused\n");
             continue;
         };
-        let excused = findings.their_fault.is_some() || !findings.differences.is_empty();
-        if ours > theirs && !excused {
+        // Frames that show it are rare: one of many seeds finds some.
+        let fault = |frame_seed| arena.examine(&Case { frame_seed, ..Case::of(dlt, &text) }).their_fault.is_some();
+        if ours > theirs && findings.differences.is_empty() && !(1..100).any(fault) {
             wrong += &format!("{dlt} {text}: ours {ours}, libpcap's {theirs}\n");
         }
         ours_sum += ours;
