@@ -35,6 +35,14 @@ enum Job {
     Done(N),
 }
 
+/// What is yet to be looked through for `If`s.
+enum Need {
+    Value(V),
+    Cond(C),
+    /// All that this one needs has been collected.
+    Collected(V),
+}
+
 struct Builder<'a, 'b> {
     graph: Graph,
     values: &'b Values<'a>,
@@ -157,19 +165,54 @@ impl Builder<'_, '_> {
         Job::Done(next)
     }
 
-    /// Collects the `If`s that must be known before `v` can be computed (not those inside them).
+    /// Collects the `If`s that are surely computed when `v` is, each behind those that it needs itself. What is collected already, for
+    /// this question or for one behind it, is computed in front of this one anyhow; without that nested tunnels would take
+    /// exponentially many diamonds.
     fn find_ifs(&mut self, v: V) {
-        let from = self.ifs.len();
-        let mut todo = vec![v];
+        let mut todo = vec![Need::Value(v)];
+        while let Some(need) = todo.pop() {
+            match need {
+                Need::Collected(v) => self.ifs.push(v),
+                Need::Value(v) => match self.values.get(v) {
+                    _ if !self.values.of(v).has_if || self.ifs.contains(&v) => {}
+                    Some(Value::If(c, a, b)) => {
+                        todo.push(Need::Collected(v));
+                        let (a, b) = (self.outermost_ifs(a), self.outermost_ifs(b));
+                        todo.extend(a.into_iter().filter(|v| b.contains(v)).map(Need::Value));
+                        todo.push(Need::Cond(c));
+                    }
+                    _ => todo.extend(self.operands(v).into_iter().flatten().map(Need::Value)),
+                },
+                Need::Cond(c) => match self.values.ir.get_cond(c) {
+                    Cond::Test(_, a, b) => todo.extend([Need::Value(b), Need::Value(a)]),
+                    Cond::Eval(v) => todo.push(Need::Value(v)),
+                    Cond::Not(c) | Cond::And(c, _) | Cond::Or(c, _) => todo.push(Need::Cond(c)),
+                    Cond::Const(_) | Cond::Chain(_) => {}
+                },
+            }
+        }
+    }
+
+    /// Those `If`s that `v` needs directly.
+    fn outermost_ifs(&self, v: V) -> Vec<V> {
+        let (mut todo, mut ifs) = (vec![v], Vec::new());
         while let Some(v) = todo.pop() {
             match self.values.get(v) {
                 _ if !self.values.of(v).has_if => {}
-                Some(Value::If(..)) if !self.ifs[from..].contains(&v) => self.ifs.push(v),
-                Some(Value::Load { base: Some(base), .. }) => todo.push(base),
-                Some(Value::Alu(_, a, b)) => todo.extend([b, a]),
-                Some(Value::Neg(a)) => todo.push(a),
-                _ => {}
+                Some(Value::If(..)) => ifs.push(v),
+                _ => todo.extend(self.operands(v).into_iter().flatten()),
             }
+        }
+        ifs
+    }
+
+    /// What a value that is no `If` is computed from.
+    fn operands(&self, v: V) -> [Option<V>; 2] {
+        match self.values.get(v) {
+            Some(Value::Load { base, .. }) => [base, None],
+            Some(Value::Alu(_, a, b)) => [Some(b), Some(a)],
+            Some(Value::Neg(a)) => [Some(a), None],
+            _ => [None, None],
         }
     }
 

@@ -44,6 +44,8 @@ pub(crate) struct Offsets {
     pub(crate) is_encap: bool,
     pub(crate) label_stack_depth: u32,
     pub(crate) vlan_stack_depth: u32,
+    /// Geneve and VXLAN tunnels around what is looked at.
+    pub(crate) tunnels: u32,
     /// The packets begin with Sun's ATM pseudo-header.
     pub(crate) atm: bool,
     /// The MTP2 length indicator, where the link type has one; the other fields of SS7 lie behind it.
@@ -67,6 +69,7 @@ impl Offsets {
             is_encap: false,
             label_stack_depth: 0,
             vlan_stack_depth: 0,
+            tunnels: 0,
             atm,
             ss7: (layout.ss7 != NONE).then_some(layout.ss7),
         }

@@ -249,6 +249,18 @@ fn geneve_shows_frames_and_packets() {
 }
 
 #[test]
+fn tunnels_in_tunnels_do_not_explode() {
+    for optimize in [false, true] {
+        let source = PacketSource::Dead;
+        let options = Options { linktype: dlt::EN10MB, snaplen: 65535, optimize, netmask: NETMASK_UNKNOWN, source };
+        let nested = |n| ["geneve"; 6][..n].join(" and ") + " and tcp port 80";
+        let compiled = |n| crate::compile(nested(n).as_bytes(), &options, &Names);
+        assert!(compiled(5).expect("five").len() < 8000);
+        assert_eq!(compiled(6).expect_err("six").to_string(), "too many registers needed to evaluate expression");
+    }
+}
+
+#[test]
 fn a_tag_beside_the_packet_moves_nothing() {
     let live = PacketSource::Live { vlan: true, basic: true };
     let check = |tag, text, frame: &[u8]| accepted(live, tag, dlt::EN10MB, text, frame).expect(text);

@@ -10,6 +10,8 @@ use crate::ir::{Alu, C, Cond, Size, Test, V, Value};
 
 const GENEVE_PORT: u16 = 6081;
 const VXLAN_PORT: u16 = 4789;
+/// Tunnels within tunnels. libpcap has no registers left for a sixth Geneve.
+const MAX_TUNNELS: u32 = 5;
 const MAX_VNI: u32 = 0xff_ffff;
 const IPV6_HEADER: u32 = 40;
 const UDP_HEADER: u32 = 8;
@@ -92,6 +94,10 @@ impl Gen<'_> {
         vni: Option<u32>,
         begins: impl Fn(&mut Self, Base) -> C,
     ) -> Result<Tunnel, Error> {
+        if self.off.tunnels == MAX_TUNNELS {
+            fail!("too many registers needed to evaluate expression");
+        }
+        self.off.tunnels += 1;
         let ports = Ports { first: port, last: port, protocol: Some(ip::UDP) };
         let behind = |state: &mut Self, mut is: C, from: Base| {
             let begins = begins(state, from);
