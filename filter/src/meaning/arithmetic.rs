@@ -100,22 +100,28 @@ impl Gen<'_> {
 
     /// The bytes at a computed index behind `from`. Index and variable parts are added before the constant part is, for an index may
     /// wrap, an address may not.
-    fn load_at(&mut self, from: Base, index: V, size: Size) -> V {
+    fn load_at(&mut self, from: Base, mut index: V, size: Size) -> V {
         let at = self.off.of(from);
         let variable = match from {
             Base::Transport4 => Some(self.behind_ipv4()),
             _ => at.variable,
         };
-        let (base, offset) = match (variable, self.ir.get(index)) {
-            (None, _) => (Some(index), at.constant),
-            (Some(variable), Value::Imm(0)) => (Some(variable), at.constant),
-            // An IPv4 header's length alone is small: nothing wraps.
-            (Some(header), Value::Imm(k)) if at.variable.is_none() && k < FAR && at.constant < FAR => {
-                (Some(header), at.constant + k)
-            }
-            (Some(variable), _) => (Some(self.ir.alu(Alu::Add, variable, index)), at.constant),
+        let Some(variable) = variable else {
+            return self.ir.value(Value::Load { size, base: Some(index), offset: at.constant });
         };
-        self.ir.value(Value::Load { size, base, offset })
+        let (base, offset) = match self.ir.get(index) {
+            Value::Imm(0) => (variable, at.constant),
+            // An IPv4 header's length alone is small: nothing wraps.
+            Value::Imm(k) if at.variable.is_none() && k < FAR && at.constant < FAR => (variable, at.constant + k),
+            _ => {
+                if at.before_index != 0 {
+                    let before = self.ir.imm(at.before_index);
+                    index = self.ir.alu(Alu::Add, index, before);
+                }
+                (self.ir.alu(Alu::Add, variable, index), at.constant.wrapping_sub(at.before_index))
+            }
+        };
+        self.ir.value(Value::Load { size, base: Some(base), offset })
     }
 
     /// `a op b`.

@@ -11,12 +11,20 @@ pub(crate) struct Offset {
     pub(crate) variable: Option<V>,
     /// In bytes.
     pub(crate) constant: u32,
+    /// How much of the constant part a computed index is added to: what libpcap keeps with the variable part. It matters where a negative
+    /// index wraps, for an address must not.
+    pub(crate) before_index: u32,
 }
 
 impl Offset {
     /// A place known beforehand.
     pub(crate) const fn at(constant: u32) -> Offset {
-        Offset { variable: None, constant }
+        Offset { variable: None, constant, before_index: 0 }
+    }
+
+    /// A place in a tunnel.
+    pub(crate) const fn within(variable: V, constant: u32) -> Offset {
+        Offset { variable: Some(variable), constant, before_index: constant }
     }
 
     /// `n` bytes further.
@@ -55,7 +63,7 @@ pub(crate) struct Offsets {
 impl Offsets {
     /// Those that a filter for `linktype` begins with; `link` and `payload` are the variable parts.
     pub(crate) fn new(linktype: i32, layout: Layout, link: Option<V>, payload: Option<V>, atm: bool) -> Offsets {
-        let link = Offset { variable: link, constant: layout.link };
+        let link = Offset { variable: link, constant: layout.link, before_index: 0 };
         Offsets {
             linktype_now: linktype,
             previous_linktype: linktype,
@@ -63,7 +71,7 @@ impl Offsets {
             previous_link: link,
             outermost_link: link,
             linktype: (layout.linktype != NONE).then_some(Offset::at(layout.linktype)),
-            payload: Offset { variable: payload, constant: layout.payload },
+            payload: Offset { variable: payload, constant: layout.payload, before_index: 0 },
             nl: layout.nl,
             nl_nosnap: layout.nl_nosnap,
             is_encap: false,

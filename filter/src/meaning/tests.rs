@@ -249,6 +249,17 @@ fn geneve_shows_frames_and_packets() {
 }
 
 #[test]
+fn a_negative_index_in_a_tunnel_wrapped_too_early() {
+    // IPv4 with a header length of 0 around Geneve around IPv6: the index -4 is that of the inner IPv6 header's last bytes.
+    let mut frame = ethernet(0x0800, &[0; 64]);
+    frame[23] = 17;
+    frame[16..18].copy_from_slice(&6081_u16.to_be_bytes());
+    frame[24..26].copy_from_slice(&0x86dd_u16.to_be_bytes());
+    frame[30 + 6] = 58;
+    assert!(holds(dlt::EN10MB, "geneve and icmp6[-4:2] <= len", &frame));
+}
+
+#[test]
 fn tunnels_in_tunnels_do_not_explode() {
     for optimize in [false, true] {
         let source = PacketSource::Dead;

@@ -54,9 +54,9 @@ impl Gen<'_> {
         let linktype = self.ir.value(Value::If(is_frame, frame_type, header));
 
         let inside = constant.wrapping_add(TUNNEL_HEADER);
-        self.off.push(dlt::EN10MB, Offset { variable: Some(end), constant: inside });
-        self.off.linktype = Some(Offset { variable: Some(linktype), constant: constant.wrapping_add(2) });
-        self.off.payload = Offset { variable: Some(payload), constant: inside };
+        self.off.push(dlt::EN10MB, Offset::within(end, inside));
+        self.off.linktype = Some(Offset::within(linktype, constant.wrapping_add(2)));
+        self.off.payload = Offset::within(payload, inside);
         self.off.nl = 0;
         self.off.is_encap = true;
 
@@ -72,10 +72,10 @@ impl Gen<'_> {
     pub(crate) fn vxlan(&mut self, vni: Option<u32>) -> Result<C, Error> {
         let has_vni = |state: &mut Self, from| state.cmp(from, UDP_HEADER, Size::B, 0x08);
         let Tunnel { holds, header, constant } = self.tunnel(VXLAN_PORT, "VXLAN", vni, has_vni)?;
-        let link = Offset { variable: Some(header), constant: constant.wrapping_add(TUNNEL_HEADER) };
-        self.off.push(dlt::EN10MB, link);
-        self.off.linktype = Some(link.plus(ETHERNET_ADDRESSES));
-        self.off.payload = link.plus(ETHERNET_HEADER);
+        let inside = constant.wrapping_add(TUNNEL_HEADER);
+        self.off.push(dlt::EN10MB, Offset::within(header, inside));
+        self.off.linktype = Some(Offset::within(header, inside.wrapping_add(ETHERNET_ADDRESSES)));
+        self.off.payload = Offset::within(header, inside.wrapping_add(ETHERNET_HEADER));
         self.off.nl = 0;
         self.off.is_encap = true;
         Ok(holds)
