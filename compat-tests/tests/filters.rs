@@ -15,6 +15,7 @@ use compat_tests::filters::listing;
 use compat_tests::filters::tally::{Counter, Tally};
 use compat_tests::process::{say, skipped};
 use compat_tests::{Program, Sandbox, dist};
+use std::net::ToSocketAddrs;
 use std::sync::Once;
 use std::time::Duration;
 
@@ -28,15 +29,27 @@ fn variable(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|e| panic!("{name}={text}: {e}")))
 }
 
-fn arena() -> Arena {
+/// The libpcap whose faults the table of known differences has.
+const VERSION: &str = "libpcap version 1.10.3 ";
+
+/// Both libraries; none where the system's is another version, and says so.
+fn arena() -> Option<Arena> {
     static ONCE: Once = Once::new();
     ONCE.call_once(library::without_dns);
     let theirs = Library::open(&library::system());
-    Arena { ours: Library::open(&dist::library()), corpus: Corpus::read(&corpus::folder(), &theirs), theirs }
+    let version = theirs.version();
+    if !version.starts_with(VERSION) {
+        skipped(&format!("the differences from {VERSION}are known; here is {version}"));
+        return None;
+    }
+    Some(Arena { ours: Library::open(&dist::library()), corpus: Corpus::read(&corpus::folder(), &theirs), theirs })
 }
 
 #[test]
 fn generated_expressions() {
+    if arena().is_none() {
+        return;
+    }
     let (count, seed) = (variable("FILTER_EXPRESSIONS", 10_000), variable("FILTER_SEED", 1));
     if !corpus::folder().is_dir() {
         skipped(&format!("{}: no captures to run filters on but generated frames", corpus::folder().display()));
@@ -83,9 +96,12 @@ fn generated_expressions() {
 /// Each row of the table of known differences still shows what it says.
 #[test]
 fn known_differences_are_still_there() {
-    let arena = arena();
+    let Some(arena) = arena() else { return };
     let mut gone = String::new();
     for row in KNOWN {
+        if row.needs_ipv6_name && !("localhost", 0).to_socket_addrs().is_ok_and(|mut all| all.any(|a| a.is_ipv6())) {
+            continue;
+        }
         let case = Case::of(row.dlt, row.text);
         let frames: Vec<Frame> = row.frame.iter().map(|hex| Frame::whole(known::bytes(hex))).collect();
         let findings = arena.examine_on(&case, &frames);
@@ -102,7 +118,7 @@ fn known_differences_are_still_there() {
 /// What libpcap says to wrong expressions.
 #[test]
 fn error_texts() {
-    let arena = arena();
+    let Some(arena) = arena() else { return };
     let lines = listing::lines(&listing::file("wrong-expressions.tsv"));
     assert!(lines.len() >= 200, "{} expressions", lines.len());
     let mut wrong = String::new();
@@ -121,7 +137,7 @@ fn error_texts() {
 /// excused by a frame on which libpcap's optimizer has changed the verdict, or by a known difference.
 #[test]
 fn usual_expressions_are_not_longer() {
-    let arena = arena();
+    let Some(arena) = arena() else { return };
     let mut wrong = String::new();
     let (mut ours_sum, mut theirs_sum) = (0, 0);
     for (dlt, text) in listing::lines(&listing::file("usual-expressions.tsv")) {

@@ -13,6 +13,8 @@ pub struct Known {
     pub dlt: i32,
     /// On this frame, in hexadecimal digits, when it is a verdict that differs.
     pub frame: Option<&'static str>,
+    /// Shows only where `localhost` has an IPv6 address, too.
+    pub needs_ipv6_name: bool,
     /// Why.
     pub reason: &'static str,
     /// Whether a difference is of this sort.
@@ -79,11 +81,19 @@ fn has_odd_range(d: &Difference) -> bool {
 
 /// All of them.
 pub const KNOWN: &[Known] = &[
-    Known { text: "vxlan", dlt: 1, frame: None, reason: "`vxlan` came after 1.10", covers: |d| says(d, &["vxlan"]) },
+    Known {
+        text: "vxlan",
+        dlt: 1,
+        frame: None,
+        needs_ipv6_name: false,
+        reason: "`vxlan` came after 1.10",
+        covers: |d| says(d, &["vxlan"]),
+    },
     Known {
         text: "pppoes",
         dlt: 127,
         frame: Some("0000080000000000080000000000000000000000000000000000000000000000aaaa030000008864"),
+        needs_ipv6_name: false,
         reason: "libpcap reads a scratch word that nobody wrote",
         covers: |d| {
             let variable = is_on(d, &[105, 117, 119, 127, 163, 192]);
@@ -94,6 +104,7 @@ pub const KNOWN: &[Known] = &[
         text: "ip",
         dlt: 7,
         frame: Some("0100f0"),
+        needs_ipv6_name: false,
         reason: "the payload of ARCnet types 240 and 241 is not where 1.10 looks for it",
         covers: |d| {
             let old = |kind: Option<u8>| matches!(kind, Some(240 | 241));
@@ -104,6 +115,7 @@ pub const KNOWN: &[Known] = &[
         text: "ip multicast",
         dlt: 12,
         frame: Some("45000000000000000000000000000000ffffffff"),
+        needs_ipv6_name: false,
         reason: "240.0.0.0/4 and the broadcast address are no multicast addresses",
         covers: |d| d.kind == Kind::Verdict && says(d, &["ip"]) && says(d, &["multicast"]),
     },
@@ -111,6 +123,7 @@ pub const KNOWN: &[Known] = &[
         text: "type mgt",
         dlt: 192,
         frame: None,
+        needs_ipv6_name: false,
         reason: "frames behind a PPI header have a frame control field",
         covers: |d| {
             let texts = ["802.11 link-layer types supported only on", "frame direction supported only with"];
@@ -121,6 +134,7 @@ pub const KNOWN: &[Known] = &[
         text: "broadcast",
         dlt: 165,
         frame: None,
+        needs_ipv6_name: false,
         reason: "MS/TP has a broadcast address",
         covers: |d| is_on(d, &[165]) && they_say(d, &["not a broadcast link"]),
     },
@@ -128,6 +142,7 @@ pub const KNOWN: &[Known] = &[
         text: "len > 100",
         dlt: 2,
         frame: None,
+        needs_ipv6_name: false,
         reason: "bytes and lengths need no link type",
         covers: |d| is_on(d, &[2, 3, 4, 5, 32]) && they_say(d, &["unknown data link type"]),
     },
@@ -135,6 +150,7 @@ pub const KNOWN: &[Known] = &[
         text: "vpi != 3",
         dlt: 123,
         frame: Some("00040000"),
+        needs_ipv6_name: false,
         reason: "1.10 takes != as =",
         covers: |d| {
             let fields = ["vpi", "vci", "sio", "opc", "dpc", "sls"];
@@ -145,6 +161,7 @@ pub const KNOWN: &[Known] = &[
         text: "subtype bar",
         dlt: 105,
         frame: None,
+        needs_ipv6_name: false,
         reason: "block acknowledgements came after 1.10",
         covers: |d| {
             says(d, &["bar", "ba"]) && they_say(d, &["unknown 802.11 type name", "unknown 802.11 subtype name"])
@@ -154,6 +171,7 @@ pub const KNOWN: &[Known] = &[
         text: "gateway localhost",
         dlt: 1,
         frame: None,
+        needs_ipv6_name: false,
         reason: "1.10 as built here has no gateways",
         covers: |d| they_say(d, &["'gateway' not supported in this configuration"]),
     },
@@ -161,6 +179,7 @@ pub const KNOWN: &[Known] = &[
         text: "byte 0 & 5",
         dlt: 1,
         frame: Some("04"),
+        needs_ipv6_name: false,
         reason: "1.10 does not load the byte",
         covers: |d| follows(d, &["byte"], "&") || follows(d, &["byte"], "|"),
     },
@@ -168,6 +187,7 @@ pub const KNOWN: &[Known] = &[
         text: "link host $1f",
         dlt: 7,
         frame: Some("1f00"),
+        needs_ipv6_name: false,
         reason: "1.10 compares with a number that it makes of the `$`",
         covers: |d| d.case.text.contains('$') && is_on(d, &[7, 129, 165]),
     },
@@ -175,6 +195,7 @@ pub const KNOWN: &[Known] = &[
         text: "portrange 010-011",
         dlt: 1,
         frame: None,
+        needs_ipv6_name: false,
         reason: "1.10 reads the numbers of a range in decimal, and stops where they end",
         covers: has_odd_range,
     },
@@ -182,6 +203,7 @@ pub const KNOWN: &[Known] = &[
         text: "csnp",
         dlt: 1,
         frame: Some("0000000000000000000000000000fefe008300000098"),
+        needs_ipv6_name: false,
         reason: "the upper bits of the PDU type are reserved",
         covers: |d| {
             let words = ["l1", "l2", "iih", "lsp", "snp", "csnp", "psnp", "isis"];
@@ -192,6 +214,7 @@ pub const KNOWN: &[Known] = &[
         text: "1 / ip[0] = 1",
         dlt: 1,
         frame: None,
+        needs_ipv6_name: false,
         reason: "1.10 takes an index's number for the divisor's",
         covers: |d| they_say(d, &["division by zero", "modulus by zero", "shift by more than 31 bits"]),
     },
@@ -199,6 +222,7 @@ pub const KNOWN: &[Known] = &[
         text: "geneve or llc",
         dlt: 1,
         frame: None,
+        needs_ipv6_name: false,
         reason: "where `geneve` does not hold 1.10 reads scratch words that nobody wrote",
         covers: |d| {
             d.kind == Kind::Verdict
@@ -207,9 +231,20 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        text: "arp host localhost",
+        dlt: 1,
+        frame: None,
+        needs_ipv6_name: true,
+        reason: "that a name has an IPv6 address, too, is no reason to refuse it",
+        covers: |d| {
+            says(d, &["localhost"]) && says(d, &["arp", "rarp"]) && they_say(d, &["modifier applied to ip6 host"])
+        },
+    },
+    Known {
         text: "1 = 1 and ip",
         dlt: 105,
         frame: None,
+        needs_ipv6_name: false,
         reason: "1.10 lets the words of a comparison overwrite where the payload of a later term begins",
         covers: |d| d.kind == Kind::Verdict && is_on(d, &[105, 117, 119, 127, 163, 192]) && compares_first(d),
     },
@@ -217,6 +252,7 @@ pub const KNOWN: &[Known] = &[
         text: "1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+(1+ip[0]))))))))))))))))) = 1",
         dlt: 1,
         frame: None,
+        needs_ipv6_name: false,
         reason: "intermediate values need no registers",
         covers: |d| they_say(d, &["too many registers needed", "out of registers"]),
     },

@@ -48,6 +48,7 @@ pub struct Library {
     offline_filter: unsafe extern "C" fn(*const CProgram, *const Header, *const u8) -> c_int,
     bpf_validate: unsafe extern "C" fn(*const Insn, c_int) -> c_int,
     bpf_image: unsafe extern "C" fn(*const Insn, c_int) -> *const c_char,
+    lib_version: unsafe extern "C" fn() -> *const c_char,
     _library: libloading::os::unix::Library,
 }
 
@@ -104,8 +105,15 @@ impl Library {
             offline_filter: get!(b"pcap_offline_filter\0"),
             bpf_validate: get!(b"bpf_validate\0"),
             bpf_image: get!(b"bpf_image\0"),
+            lib_version: get!(b"pcap_lib_version\0"),
             _library: library,
         }
+    }
+
+    /// `pcap_lib_version`.
+    pub fn version(&self) -> String {
+        // SAFETY: a terminated text that stays.
+        unsafe { CStr::from_ptr((self.lib_version)()) }.to_string_lossy().into_owned()
     }
 
     /// `pcap_open_dead`.
