@@ -62,7 +62,7 @@ impl Filter {
     }
 
     /// Bytes of the packet to keep; 0: refused. `wirelen` is its length before anything was cut off.
-    #[inline]
+    #[inline(always)]
     pub fn verdict(&self, packet: &[u8], wirelen: u32) -> u32 {
         match &self.engine {
             Engine::Constant(k) => *k,

@@ -31,9 +31,6 @@ impl Asked {
     /// # Safety
     /// `program` may be written, `text` is NULL or NUL-terminated.
     unsafe fn compile(self, linktype: c_int, snaplen: c_int, source: PacketSource) -> Result<(), String> {
-        if snaplen == 0 {
-            return Err("snaplen of 0 rejects all packets".into());
-        }
         let text = match self.text.is_null() {
             true => b"",
             // SAFETY: not NULL, terminated by the caller's promise.

@@ -3,14 +3,17 @@
 //! `bpf_filter` is given a bare pointer with every packet: nobody says where the program ends, when another one begins,
 //! or when the memory is reused. So it is interpreted where it lies, and only what is executed is read. A place that
 //! was interpreted from many times is looked at as a whole, copied and translated to machine code (`translated.rs`); from
-//! then on each call compares the program with the copy, all of it, and runs the code when they are the same. When they
-//! are not, the place begins anew.
+//! then on each call compares the program with the copy, all of it, and runs the code when they are the same.
 //!
 //! Comparing costs time for the whole program, interpreting for what is executed: a program that is large for what is
-//! executed of it stays interpreted. Places are counted per thread, so that nothing is locked.
+//! executed of it stays interpreted.
 //!
-//! Tried and dropped: interpreting, but passing through search trees by tables of the ways through them, with only the
-//! instructions on the way compared. Its guesses cost more than comparing 400 instructions does.
+//! All threads share the table of places, without a lock: a translation that was published stays, also when another
+//! takes its place, and so few are made in a process's life that they may. The address only says where to look.
+//!
+//! Tried and dropped: a table for each thread (reaching it costs a shared library 3 ns a call); interpreting, but passing
+//! through search trees by tables of the ways through them, with only the instructions on the way compared (its guesses
+//! cost more than comparing 400 instructions does).
 
 mod translated;
 
@@ -18,68 +21,42 @@ use crate::guard;
 use ::filter::Insn;
 use ::filter::engine::{Fetch, interpret};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use translated::Translated;
 
-/// Places that a thread counts; a power of two.
-const PLACES: usize = 64;
+/// Places in memory that are counted; a power of two.
+const PLACES: usize = 256;
 /// Calls after which a place is looked at.
 const CALLS: u32 = 256;
+/// Translations that are made at most.
+const TRANSLATIONS: usize = 1024;
+/// In [`Place::calls`]: looked at, and better interpreted.
+const LEFT_ALONE: u32 = u32::MAX;
 
-/// [`TABLE`] while this thread is at work on its table: a signal's handler may call us, too.
-const AT_WORK: *mut Table = std::ptr::dangling_mut();
-
-thread_local! {
-    /// This thread's table, NULL before there is one. Without a destructor it is reached faster.
-    static TABLE: Cell<*mut Table> = const { Cell::new(std::ptr::null_mut()) };
-    static OWNER: Owner = const { Owner };
-}
-
-/// Frees the thread's table when the thread ends.
-struct Owner;
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        let table = TABLE.replace(AT_WORK);
-        if !table.is_null() && table != AT_WORK {
-            // SAFETY: from Box::into_raw in `first`, and nobody else has it now.
-            drop(unsafe { Box::from_raw(table) });
-        }
-    }
-}
-
-/// What a thread has seen.
-struct Table([Place; PLACES]);
-
-/// A place in memory that programs are run from.
-#[derive(Default)]
+/// A place in memory that programs are run from. Nothing depends on these numbers but when it is looked at.
 struct Place {
-    address: usize,
-    translated: Option<Translated>,
-    calls: u32,
+    address: AtomicUsize,
+    /// NULL, or a translation that lives for ever.
+    translated: AtomicPtr<Translated>,
+    /// Interpreted calls.
+    calls: AtomicU32,
     /// Instructions executed in them.
-    steps: u64,
-    /// Calls to wait for.
-    enough: u32,
+    steps: AtomicU32,
 }
+
+static TABLE: [Place; PLACES] = [const { Place::new() }; PLACES];
+static TRANSLATED: AtomicUsize = AtomicUsize::new(0);
 
 /// A program where it lies.
 struct Raw<'a> {
     first: *const Insn,
-    steps: &'a Cell<u64>,
-}
-
-/// # Safety
-/// A program with more than `at` instructions begins at `first`.
-#[inline(always)]
-unsafe fn read(first: *const Insn, at: usize) -> Insn {
-    // SAFETY: by the caller's promise.
-    unsafe { first.wrapping_add(at).read() }
+    steps: &'a Cell<u32>,
 }
 
 impl Fetch for Raw<'_> {
     #[inline(always)]
     fn insn(&self, at: usize) -> Option<&Insn> {
-        self.steps.set(self.steps.get() + 1);
+        self.steps.set(self.steps.get().wrapping_add(1));
         // SAFETY: whoever makes one promises a valid program, which contains whatever it jumps to.
         Some(unsafe { &*self.first.wrapping_add(at) })
     }
@@ -89,74 +66,91 @@ impl Fetch for Raw<'_> {
 ///
 /// # Safety
 /// `program` is valid.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn verdict(program: *const Insn, packet: &[u8], wirelen: u32) -> u32 {
-    let table = TABLE.replace(AT_WORK);
-    if !table.is_null() && table != AT_WORK {
-        // SAFETY: this thread's own table, which AT_WORK keeps from everybody else.
-        let place = unsafe { &(*table).0[number(program)] };
-        if place.address == program.addr() {
-            // SAFETY: by the caller's promise.
-            let verdict = place.translated.as_ref().and_then(|plan| unsafe { plan.run(program, packet, wirelen) });
-            if let Some(verdict) = verdict {
-                TABLE.set(table);
-                return verdict;
-            }
+    let place = Place::of(program);
+    // ORDER: Acquire with the Release in `look_at`: the translation is whole.
+    let translated = place.translated.load(Ordering::Acquire);
+    // SAFETY: NULL, or made by Box::into_raw in `look_at` and never freed.
+    if let Some(translated) = unsafe { translated.as_ref() } {
+        // SAFETY: by the caller's promise.
+        if let Some(verdict) = unsafe { translated.run(program, packet, wirelen) } {
+            return verdict;
         }
     }
-    // SAFETY: by the caller's promise; there is no buffer for a text.
-    unsafe { guard::errbuf(std::ptr::null_mut(), 0, || slowly(table, program, packet, wirelen)) }
-}
-
-/// Which place in the table is that of an address.
-#[inline(always)]
-fn number(program: *const Insn) -> usize {
-    const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-    ((program.addr() as u64).wrapping_mul(GOLDEN) >> (64 - PLACES.trailing_zeros())) as usize
-}
-
-/// # Safety
-/// `program` is valid; `table` was in [`TABLE`].
-#[inline(never)]
-unsafe fn slowly(table: *mut Table, program: *const Insn, packet: &[u8], wirelen: u32) -> u32 {
-    let steps = Cell::new(0);
-    let verdict = interpret(&Raw { first: program, steps: &steps }, packet, wirelen, None);
-    let table = if table.is_null() { first() } else { table };
-    if table != AT_WORK {
-        // SAFETY: this thread's own table, which AT_WORK keeps from everybody else; the caller's promise.
-        unsafe { (&mut (*table).0)[number(program)].count(program, steps.get()) };
-        TABLE.set(table);
-    }
-    verdict
-}
-
-/// A thread's first table; [`AT_WORK`] for good where the thread is ending and nobody would free it.
-#[cold]
-fn first() -> *mut Table {
-    guard::silence();
-    match OWNER.try_with(|_| ()) {
-        Ok(()) => Box::into_raw(Box::new(Table(std::array::from_fn(|_| Place::default())))),
-        Err(_) => AT_WORK,
-    }
+    // SAFETY: by the caller's promise.
+    unsafe { place.interpret(program, packet, wirelen) }
 }
 
 impl Place {
-    /// The program was interpreted.
+    const fn new() -> Place {
+        Place {
+            address: AtomicUsize::new(0),
+            translated: AtomicPtr::new(std::ptr::null_mut()),
+            calls: AtomicU32::new(0),
+            steps: AtomicU32::new(0),
+        }
+    }
+
+    #[inline(always)]
+    fn of(program: *const Insn) -> &'static Place {
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        let number = (program.addr() as u64).wrapping_mul(GOLDEN) >> (64 - PLACES.trailing_zeros());
+        &TABLE[number as usize % PLACES]
+    }
+
+    /// # Safety
+    /// `program` is valid.
+    #[inline(never)]
+    unsafe fn interpret(&self, program: *const Insn, packet: &[u8], wirelen: u32) -> u32 {
+        // SAFETY: by the caller's promise; there is no buffer for a text.
+        unsafe { guard::errbuf(std::ptr::null_mut(), 0, || self.interpret_and_count(program, packet, wirelen)) }
+    }
+
+    /// # Safety
+    /// `program` is valid.
+    unsafe fn interpret_and_count(&self, program: *const Insn, packet: &[u8], wirelen: u32) -> u32 {
+        let steps = Cell::new(0);
+        let verdict = interpret(&Raw { first: program, steps: &steps }, packet, wirelen, None);
+        // ORDER: Relaxed, all: numbers that nothing depends on; what threads count at once may get lost.
+        if self.address.load(Ordering::Relaxed) != program.addr() {
+            self.address.store(program.addr(), Ordering::Relaxed);
+            self.calls.store(0, Ordering::Relaxed);
+            self.steps.store(0, Ordering::Relaxed);
+        }
+        let calls = self.calls.load(Ordering::Relaxed);
+        if calls == LEFT_ALONE {
+            return verdict;
+        }
+        let steps = self.steps.load(Ordering::Relaxed).saturating_add(steps.get());
+        self.calls.store(calls + 1, Ordering::Relaxed);
+        self.steps.store(steps, Ordering::Relaxed);
+        if calls + 1 == CALLS {
+            // SAFETY: by the caller's promise.
+            unsafe { self.look_at(program, steps / CALLS) };
+        }
+        verdict
+    }
+
+    /// Translates a program of which each call executes so many steps, if that pays.
     ///
     /// # Safety
-    /// It is valid.
-    unsafe fn count(&mut self, program: *const Insn, steps: u64) {
-        // What was translated and then interpreted is no longer the same.
-        if self.address != program.addr() || self.translated.is_some() {
-            *self = Place { address: program.addr(), enough: CALLS, ..Place::default() };
+    /// `program` is valid.
+    #[cold]
+    unsafe fn look_at(&self, program: *const Insn, steps: u32) {
+        guard::silence();
+        // ORDER: Relaxed, both: as in `interpret`.
+        self.calls.store(LEFT_ALONE, Ordering::Relaxed);
+        if TRANSLATED.fetch_add(1, Ordering::Relaxed) >= TRANSLATIONS {
+            TRANSLATED.store(TRANSLATIONS, Ordering::Relaxed);
+            return;
         }
-        self.calls += 1;
-        self.steps += steps;
-        if self.calls >= self.enough {
-            // SAFETY: by the caller's promise.
-            self.translated = unsafe { Translated::of(program, self.steps / u64::from(self.calls)) };
-            self.enough = self.enough.saturating_mul(64);
-            (self.calls, self.steps) = (0, 0);
+        // SAFETY: by the caller's promise.
+        if let Some(translated) = unsafe { Translated::of(program, steps) } {
+            // ORDER: Release to the Acquire in `verdict`.
+            self.translated.store(Box::into_raw(Box::new(translated)), Ordering::Release);
+            // ORDER: Relaxed: as in `interpret`. What is interpreted here from now on is another program.
+            self.calls.store(0, Ordering::Relaxed);
         }
     }
 }

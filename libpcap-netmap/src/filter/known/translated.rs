@@ -6,21 +6,27 @@
 //! before it ends, and reaches as far as the instructions before it (equal to the copy's, or the comparison is over)
 //! prove.
 
-use super::read;
 use ::filter::Insn;
 use ::filter::engine::Filter;
 use ::filter::insn::op;
 
 /// Instructions that are compared in the time in which one is interpreted.
-const COMPARED_PER_STEP: u64 = 32;
-/// Instructions that are compared faster here than by a call of memcmp.
-const FEW: usize = 24;
+const COMPARED_PER_STEP: usize = 32;
+/// Instructions of a program that is compared faster here than by calls of memcmp.
+const FEW: usize = 64;
 
 /// A program that was copied and translated.
 pub(super) struct Translated {
     filter: Filter,
-    /// Where the stretches end; the last end is the program's.
-    ends: Vec<usize>,
+    compare: Compare,
+}
+
+/// How a program is compared with the copy.
+enum Compare {
+    /// The instructions at these places, one each; then four at each of these.
+    Few(Vec<u32>, Vec<u32>),
+    /// The stretches that end at these places.
+    Many(Vec<usize>),
 }
 
 impl Translated {
@@ -29,13 +35,13 @@ impl Translated {
     /// # Safety
     /// `program` is valid.
     #[cold]
-    pub(super) unsafe fn of(program: *const Insn, steps: u64) -> Option<Translated> {
+    pub(super) unsafe fn of(program: *const Insn, steps: u32) -> Option<Translated> {
         // SAFETY: by the caller's promise.
         let (copy, ends) = unsafe { extent(program) };
-        if copy.len() as u64 > COMPARED_PER_STEP * steps {
+        if copy.len() / COMPARED_PER_STEP > steps as usize {
             return None;
         }
-        Some(Translated { filter: Filter::new(copy)?, ends })
+        Some(Translated { filter: Filter::new(copy)?, compare: Compare::of(&ends) })
     }
 
     /// The verdict, when `program` is the one that was copied.
@@ -45,32 +51,76 @@ impl Translated {
     #[inline(always)]
     pub(super) unsafe fn run(&self, program: *const Insn, packet: &[u8], wirelen: u32) -> Option<u32> {
         let copy = self.filter.program().as_ptr();
-        let mut start = 0;
-        for &end in &self.ends {
-            // SAFETY: `ends` rises to the copy's length. All before `start` is equal, so `program` has what the copy's
-            // first `start` instructions prove, which is up to `end`.
-            if !unsafe { same(program.add(start), copy.add(start), end - start) } {
-                return None;
+        // SAFETY: the caller's promise for `program`, and `compare` was made for the copy.
+        let same = unsafe {
+            match &self.compare {
+                Compare::Few(ones, fours) => {
+                    ones.iter().all(|&at| same::<1>(program, copy, at))
+                        && fours.iter().all(|&at| same::<4>(program, copy, at))
+                }
+                Compare::Many(ends) => same_stretches(program, copy, ends),
             }
-            start = end;
-        }
-        Some(self.filter.verdict(packet, wirelen))
+        };
+        if same { Some(self.filter.verdict(packet, wirelen)) } else { None }
     }
 }
 
-/// # Safety
-/// Both have `len` instructions.
-#[inline(always)]
-unsafe fn same(a: *const Insn, b: *const Insn, len: usize) -> bool {
-    let (a, b) = (a.cast::<u64>(), b.cast::<u64>());
-    // SAFETY: by the caller's promise; an instruction is eight bytes without padding.
-    unsafe {
-        if len > FEW {
-            let bytes = |first: *const u64| std::slice::from_raw_parts(first.cast::<u8>(), len * size_of::<Insn>());
-            return bytes(a) == bytes(b);
+impl Compare {
+    fn of(ends: &[usize]) -> Compare {
+        if ends.last().is_some_and(|&len| len > FEW) {
+            return Compare::Many(ends.to_vec());
         }
-        (0..len).fold(0, |all, at| all | (a.add(at).read_unaligned() ^ b.add(at).read_unaligned())) == 0
+        let (mut ones, mut fours) = (Vec::new(), Vec::new());
+        let mut start = 0;
+        for &end in ends {
+            while start < end {
+                // Four that end with the stretch, or begin where the four before them end.
+                match end.min(start + 4).checked_sub(4) {
+                    Some(at) => {
+                        fours.push(at as u32);
+                        start = at + 4;
+                    }
+                    None => {
+                        ones.push(start as u32);
+                        start += 1;
+                    }
+                }
+            }
+        }
+        Compare::Few(ones, fours)
     }
+}
+
+/// Whether `N` instructions at `at` are the same.
+///
+/// # Safety
+/// Both programs have them.
+#[inline(always)]
+unsafe fn same<const N: usize>(a: *const Insn, b: *const Insn, at: u32) -> bool {
+    // SAFETY: by the caller's promise; an instruction is eight bytes without padding.
+    let words = |first: *const Insn| unsafe { first.add(at as usize).cast::<[u64; N]>().read_unaligned() };
+    words(a) == words(b)
+}
+
+/// # Safety
+/// `a` is valid, `b` has as many instructions as the last of `ends` says, which are its own.
+#[inline(never)]
+unsafe fn same_stretches(a: *const Insn, b: *const Insn, ends: &[usize]) -> bool {
+    let mut start = 0;
+    for &end in ends {
+        let bytes = (end - start) * size_of::<Insn>();
+        // SAFETY: all before `start` is equal, so `a` has what the first `start` instructions of `b` prove, which is up to
+        // `end`. An instruction has no padding.
+        let same = unsafe {
+            let stretch = |first: *const Insn| std::slice::from_raw_parts(first.add(start).cast::<u8>(), bytes);
+            stretch(a) == stretch(b)
+        };
+        if !same {
+            return false;
+        }
+        start = end;
+    }
+    true
 }
 
 /// A copy of the program, and the ends of its stretches.
@@ -87,7 +137,7 @@ pub(super) unsafe fn extent(program: *const Insn) -> (Vec<Insn>, Vec<usize>) {
         while copy.len() < ends[ends.len() - 1] {
             let at = copy.len();
             // SAFETY: some copied instruction that can be reached jumps this far or farther.
-            copy.push(unsafe { read(program, at) });
+            copy.push(unsafe { program.add(at).read() });
             if reached[at] {
                 found.push(at);
             }
