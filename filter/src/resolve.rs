@@ -21,8 +21,8 @@ pub trait Resolve {
     fn network(&self, name: &str) -> Option<u32>;
     /// A service's port (services(5)).
     fn port(&self, name: &str) -> Option<(u16, PortProtocol)>;
-    /// An IP protocol's number (protocols(5)).
-    fn protocol(&self, name: &str) -> Option<u8>;
+    /// An IP protocol's number (protocols(5)), which may be above 255: mptcp has 262.
+    fn protocol(&self, name: &str) -> Option<u16>;
     /// A host's Ethernet address (ethers(5)).
     fn ether(&self, name: &str) -> Option<[u8; 6]>;
 }

@@ -25,7 +25,7 @@ impl Resolve for Names {
             _ => None,
         }
     }
-    fn protocol(&self, name: &str) -> Option<u8> {
+    fn protocol(&self, name: &str) -> Option<u16> {
         match name {
             "tcp" => Some(6),
             "ospf" => Some(89),

@@ -168,8 +168,8 @@ impl Resolve for SystemNames {
         port(&CString::new(name).ok()?)
     }
 
-    fn protocol(&self, name: &str) -> Option<u8> {
-        u8::try_from(protocol(&CString::new(name).ok()?)?).ok()
+    fn protocol(&self, name: &str) -> Option<u16> {
+        u16::try_from(protocol(&CString::new(name).ok()?)?).ok()
     }
 
     fn ether(&self, name: &str) -> Option<[u8; ETHER]> {

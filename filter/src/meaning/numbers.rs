@@ -21,6 +21,9 @@ pub(super) mod ethertype {
     pub(in crate::meaning) const MPLS: u32 = 0x8847;
     pub(in crate::meaning) const PPPOE_DISCOVERY: u32 = 0x8863;
     pub(in crate::meaning) const PPPOE_SESSION: u32 = 0x8864;
+    /// IEEE 802.3's slow protocols: link aggregation, OAM.
+    pub(in crate::meaning) const SLOW: u32 = 0x8809;
+    pub(in crate::meaning) const LLDP: u32 = 0x88cc;
     pub(in crate::meaning) const SERVICE_VLAN: u32 = 0x88a8;
     pub(in crate::meaning) const LOOPBACK: u32 = 0x9000;
     pub(in crate::meaning) const OLD_SERVICE_VLAN: u32 = 0x9100;
@@ -86,11 +89,13 @@ pub(super) fn link_protocol(name: &str) -> Option<u32> {
         "ip" => ethertype::IP,
         "ip6" => ethertype::IPV6,
         "lat" => ethertype::LAT,
+        "lldp" => ethertype::LLDP,
         "loopback" => ethertype::LOOPBACK,
         "mopdl" => ethertype::MOPDL,
         "moprc" => ethertype::MOPRC,
         "rarp" => ethertype::REVARP,
         "sca" => ethertype::SCA,
+        "slow" => ethertype::SLOW,
         "iso" => sap::ISO,
         "stp" => sap::STP,
         "ipx" => sap::IPX,

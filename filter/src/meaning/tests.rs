@@ -33,8 +33,12 @@ impl Resolve for Names {
         }
     }
 
-    fn protocol(&self, name: &str) -> Option<u8> {
-        (name == "udp").then_some(17)
+    fn protocol(&self, name: &str) -> Option<u16> {
+        match name {
+            "udp" => Some(17),
+            "mptcp" => Some(262),
+            _ => None,
+        }
     }
 
     fn ether(&self, name: &str) -> Option<[u8; 6]> {
@@ -157,6 +161,16 @@ fn ends_of_a_port_range_are_numbers_as_elsewhere() {
         assert!(holds(dlt::RAW, &text, &from(inside)), "{text}");
         assert!(!holds(dlt::RAW, &text, &from(10)), "{text}");
     }
+}
+
+#[test]
+fn protocols_by_name() {
+    let udp = ethernet(0x0800, &ipv4(17, [10, 0, 0, 1], &[]));
+    assert!(holds(dlt::EN10MB, "proto \\udp and not proto mptcp", &udp));
+    for (name, kind) in [("lldp", 0x88cc), ("slow", 0x8809), ("loopback", 0x9000), ("\\arp", 0x0806)] {
+        assert!(holds(dlt::EN10MB, &format!("ether proto {name}"), &ethernet(kind, &[])), "{name}");
+    }
+    assert!(holds(dlt::EN10MB, "ether proto \\stp", &ethernet(38, &[0x42, 0x42, 3])));
 }
 
 #[test]

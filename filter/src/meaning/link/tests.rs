@@ -20,7 +20,7 @@ impl Resolve for NoNames {
         None
     }
 
-    fn protocol(&self, _: &str) -> Option<u8> {
+    fn protocol(&self, _: &str) -> Option<u16> {
         None
     }
 
