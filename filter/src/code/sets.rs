@@ -76,8 +76,8 @@ enum Members {
     Ranges(Vec<(u32, u32)>),
     /// Several values' numbers, one each; in order.
     Tuples(Vec<Vec<u32>>),
-    /// One after the other: what is asked of each value, and whether yes leads on.
-    Listed(Vec<Vec<(Pred, bool)>>),
+    /// One after the other: which value is asked what, and whether yes leads on.
+    Listed(Vec<Vec<(usize, Pred, bool)>>),
 }
 
 struct Group {
@@ -261,7 +261,7 @@ impl<'a, 'b> Sets<'a, 'b> {
         let (mut changes, mut last) = (0, usize::MAX);
         for &unit in units {
             let asks = &self.asks[unit.start..unit.end];
-            let key = (self.countable(asks), asks.iter().map(|ask| ask.v).collect());
+            let key = (self.countable(asks), values_of(asks));
             let group = *numbers.entry(key).or_insert(groups.len());
             if group == groups.len() {
                 groups.push(Vec::new());
@@ -361,47 +361,58 @@ impl<'a, 'b> Sets<'a, 'b> {
 
     /// Whether a unit's tests pick ranges of one value, or one number of each of several.
     fn countable(&self, asks: &[Ask]) -> bool {
-        match asks {
-            [ask] => {
-                matches!(ask.pred, Pred::Eq(_) | Pred::Gt(_) | Pred::Ge(_) | Pred::Range(..))
-                    && self.values.of(ask.v).bits & self.values.of(ask.v).bits.wrapping_add(1) == 0
-            }
-            _ => asks.iter().all(|ask| ask.yes && matches!(ask.pred, Pred::Eq(_))),
+        let ranges = |ask: &Ask| {
+            let bits = self.values.of(ask.v).bits;
+            matches!(ask.pred, Pred::Eq(_) | Pred::Gt(_) | Pred::Ge(_) | Pred::Range(..))
+                && bits & bits.wrapping_add(1) == 0
+        };
+        if asks.iter().all(|ask| ask.v == asks[0].v) {
+            return asks.iter().all(ranges);
         }
+        let numbers = asks.iter().all(|ask| ask.yes && matches!(ask.pred, Pred::Eq(_)));
+        numbers && values_of(asks).len() == asks.len()
     }
 
     fn group(&self, units: &[Unit]) -> Group {
         let asks = |unit: &Unit| &self.asks[unit.start..unit.end];
-        let values: Vec<V> = asks(&units[0]).iter().map(|ask| ask.v).collect();
-        let listed = || {
-            let listed = |unit: &Unit| asks(unit).iter().map(|ask| (ask.pred, ask.yes)).collect();
+        let values = values_of(asks(&units[0]));
+        let members = if units.len() < MANY || !self.countable(asks(&units[0])) {
+            let listed = |unit: &Unit| {
+                let at = |v: V| values.iter().position(|&w| w == v).unwrap_or(0);
+                asks(unit).iter().map(|ask| (at(ask.v), ask.pred, ask.yes)).collect()
+            };
             Members::Listed(units.iter().map(listed).collect())
-        };
-        let members = match asks(&units[0]) {
-            first if units.len() < MANY || !self.countable(first) => listed(),
-            [first] => {
-                let ranges = units.iter().flat_map(|unit| self.ranges(self.asks[unit.start]));
-                let ranges = union(ranges.collect());
-                let _ = first;
-                Members::Ranges(ranges)
-            }
-            _ => {
-                let number = |ask: &Ask| match ask.pred {
-                    Pred::Eq(k) => k,
-                    _ => 0,
-                };
-                let mut tuples: Vec<Vec<u32>> =
-                    units.iter().map(|unit| asks(unit).iter().map(number).collect()).collect();
-                tuples.sort_unstable();
-                tuples.dedup();
-                Members::Tuples(tuples)
-            }
+        } else if values.len() == 1 {
+            Members::Ranges(union(units.iter().flat_map(|unit| self.ranges(asks(unit))).collect()))
+        } else {
+            let number = |ask: &Ask| match ask.pred {
+                Pred::Eq(k) => k,
+                _ => 0,
+            };
+            let mut tuples: Vec<Vec<u32>> =
+                units.iter().map(|unit| asks(unit).iter().map(number).collect()).collect();
+            tuples.sort_unstable();
+            tuples.dedup();
+            Members::Tuples(tuples)
         };
         Group { values, members }
     }
 
+    /// The numbers for which all these tests of one value lead on.
+    fn ranges(&self, asks: &[Ask]) -> impl Iterator<Item = (u32, u32)> {
+        let of = |ask: &Ask| self.ranges_of_one(*ask);
+        let (first, rest) = asks.split_at(1);
+        let mut ranges = of(&first[0]);
+        for ask in rest {
+            let more = of(ask);
+            let overlaps = ranges.iter().flat_map(|a| more.iter().map(|b| (a.0.max(b.0), a.1.min(b.1))));
+            ranges = overlaps.filter(|(lo, hi)| lo <= hi).collect();
+        }
+        ranges.into_iter()
+    }
+
     /// The numbers for which a test leads on.
-    fn ranges(&self, ask: Ask) -> impl Iterator<Item = (u32, u32)> {
+    fn ranges_of_one(&self, ask: Ask) -> Vec<(u32, u32)> {
         let top = self.values.of(ask.v).bits;
         let (lo, hi) = match ask.pred {
             Pred::Eq(k) => (k, k),
@@ -411,17 +422,33 @@ impl<'a, 'b> Sets<'a, 'b> {
             Pred::Ge(k) => (k, u32::MAX),
             Pred::Any(_) | Pred::Masked(..) | Pred::With(..) => (1, 0),
         };
-        let parts = if ask.yes {
-            [(lo, hi.min(top)), (1, 0)]
+        let mut ranges = Vec::with_capacity(2);
+        if ask.yes {
+            ranges.push((lo, hi.min(top)));
         } else if lo > hi {
-            [(0, top), (1, 0)]
+            ranges.push((0, top));
         } else {
-            let below = if lo == 0 { (1, 0) } else { (0, (lo - 1).min(top)) };
-            let above = if hi == u32::MAX { (1, 0) } else { (hi + 1, top) };
-            [below, above]
-        };
-        parts.into_iter().filter(|(lo, hi)| lo <= hi)
+            if lo > 0 {
+                ranges.push((0, (lo - 1).min(top)));
+            }
+            if hi < top {
+                ranges.push((hi + 1, top));
+            }
+        }
+        ranges.retain(|(lo, hi)| lo <= hi);
+        ranges
     }
+}
+
+/// The values that are asked, each once.
+fn values_of(asks: &[Ask]) -> Vec<V> {
+    let mut values = Vec::with_capacity(asks.len());
+    for ask in asks {
+        if !values.contains(&ask.v) {
+            values.push(ask.v);
+        }
+    }
+    values
 }
 
 impl Group {
@@ -432,7 +459,7 @@ impl Group {
             Members::Tuples(tuples) => Some(tuples.len() * self.values.len()),
             Members::Listed(units) => {
                 let asks = || units.iter().flatten();
-                (!asks().any(|(pred, _)| matches!(pred, Pred::With(..)))).then(|| asks().count())
+                (!asks().any(|(_, pred, _)| matches!(pred, Pred::With(..)))).then(|| asks().count())
             }
         }
     }
@@ -504,7 +531,7 @@ impl Rebuild<'_, '_> {
                 }
                 Members::Tuples(tuples) => self.tuples(values, tuples, 0, found, next),
                 Members::Listed(units) => units.iter().rev().fold(next, |next, unit| {
-                    let asks = unit.iter().zip(values).map(|(&(pred, yes), &v)| Ask { v, pred, yes });
+                    let asks = unit.iter().map(|&(at, pred, yes)| Ask { v: values[at], pred, yes });
                     self.asks_in_turn(asks, found, next)
                 }),
             };
