@@ -50,15 +50,25 @@ struct Builder<'a, 'b> {
     skip: bool,
     frames: Vec<Frame>,
     ifs: Vec<V>,
+    foreseen: bool,
+}
+
+/// What has been built.
+pub(super) struct Built {
+    pub graph: Graph,
+    pub root: N,
+    /// Some answers were known from the questions alone: a value that always faults, or is compared with itself. libpcap does not see
+    /// that.
+    pub foreseen: bool,
 }
 
 /// The graph of `root`, and its first node. With `skip` it has [`What::Have`]s, and must be threaded.
 ///
 /// # Errors
 /// Too large.
-pub(super) fn build(values: &Values<'_>, root: C, skip: bool) -> Result<(Graph, N), Error> {
+pub(super) fn build(values: &Values<'_>, root: C, skip: bool) -> Result<Built, Error> {
     let graph = Graph::new(values.ir.conds() * 2);
-    let mut builder = Builder { graph, values, skip, frames: Vec::with_capacity(16), ifs: Vec::new() };
+    let mut builder = Builder { graph, values, skip, frames: Vec::with_capacity(16), ifs: Vec::new(), foreseen: false };
     let mut job = Job::Cond(root, ACCEPT, REJECT);
     for _ in 0..LIMIT {
         job = match job {
@@ -66,7 +76,7 @@ pub(super) fn build(values: &Values<'_>, root: C, skip: bool) -> Result<(Graph, 
             Job::Wrap(v, next) => builder.wrap(v, next),
             Job::Done(n) => match builder.frames.pop() {
                 Some(frame) => builder.resume(frame, n),
-                None => return Ok((builder.graph, n)),
+                None => return Ok(Built { graph: builder.graph, root: n, foreseen: builder.foreseen }),
             },
         };
         if builder.graph.len() > LIMIT {
@@ -93,7 +103,10 @@ impl Builder<'_, '_> {
             Cond::Eval(v) => {
                 let facts = self.values.of(v);
                 match () {
-                    () if facts.faults => Job::Done(REJECT),
+                    () if facts.faults => {
+                        self.foreseen = true;
+                        Job::Done(REJECT)
+                    }
                     () if facts.has_if => {
                         let node = self.graph.node(What::Eval(v), yes, yes);
                         Job::Wrap(v, node)
@@ -151,6 +164,7 @@ impl Builder<'_, '_> {
     /// `v` is given the value of `arm`, then `next`.
     fn given(&mut self, v: V, arm: V, next: N) -> Job {
         if self.values.of(arm).faults {
+            self.foreseen = true;
             return Job::Done(REJECT);
         }
         let node = self.graph.node(What::Let(v, arm), next, next);
@@ -218,8 +232,10 @@ impl Builder<'_, '_> {
 
     fn test(&mut self, test: Test, a: V, b: V, yes: N, no: N) -> N {
         if self.values.of(a).faults || self.values.of(b).faults {
+            self.foreseen = true;
             return REJECT;
         }
+        self.foreseen |= a == b && self.values.constant(a).is_none();
         match (self.values.constant(a), self.values.constant(b)) {
             (Some(a), Some(b)) => match test.holds(a, b) {
                 true => yes,
@@ -242,8 +258,7 @@ impl Builder<'_, '_> {
 
     /// `v test k`: arithmetic with constants moves to the other side, masks into the question.
     fn compare(&mut self, test: Test, mut v: V, mut k: u32, yes: N, no: N) -> N {
-        loop {
-            let Some(Value::Alu(op, a, b)) = self.values.get(v) else { break };
+        while let Some(Value::Alu(op, a, b)) = self.values.get(v) {
             let (inner, c) = match (op, self.values.constant(a), self.values.constant(b)) {
                 (_, _, Some(c)) => (a, c),
                 (Alu::Add | Alu::And | Alu::Xor, Some(c), None) => (b, c),

@@ -4,8 +4,11 @@
 //! does on *yes*, then by what it does on *no*, unless that was written before: the order of libpcap. A conditional jump reaches
 //! 255 instructions; for what lies further an island is put behind it, a `ja` or, where the target returns, its copy. Later jumps to
 //! the same target that reach the island use it.
+//!
+//! Linux checks that scratch memory is written before it is read, but takes what follows a return for what follows it in time.
+//! Where scratch memory is used, returns stand at the end only.
 
-use super::graph::N;
+use super::graph::{ACCEPT, N, REJECT};
 use super::scratch::NOTHING;
 use super::select::{Ends, Selected};
 use crate::insn::{Insn, Program, op};
@@ -35,6 +38,11 @@ pub(super) fn lay_out(selected: &Selected, root: N, snaplen: u32) -> Program {
     // A node, and whether what follows it has been written.
     let mut todo = vec![(root, false)];
     let mut seen = vec![false; blocks];
+    if selected.scratch {
+        let last = last_return(selected, root);
+        todo.push((if last == ACCEPT { REJECT } else { ACCEPT }, false));
+        todo.push((last, false));
+    }
     while let Some((n, ready)) = todo.pop() {
         if ready {
             layout.write(n);
@@ -52,6 +60,18 @@ pub(super) fn lay_out(selected: &Selected, root: N, snaplen: u32) -> Program {
     }
     layout.out.reverse();
     layout.out
+}
+
+/// The return at the end of all no's, which comes last when nothing speaks against it.
+fn last_return(selected: &Selected, root: N) -> N {
+    let mut n = root;
+    loop {
+        n = match selected.blocks[n.0 as usize].ends {
+            Ends::Jump(_, _, _, no) => no,
+            Ends::Next(next) => next,
+            Ends::Return(_) | Ends::Dead => return n,
+        };
+    }
 }
 
 impl Layout<'_> {
@@ -88,7 +108,7 @@ impl Layout<'_> {
     /// An unconditional jump, or what it would come to.
     fn go(&mut self, n: N) {
         let insn = match self.selected.blocks[n.0 as usize].ends {
-            Ends::Return(accept) => self.ret(accept),
+            Ends::Return(accept) if !self.selected.scratch => self.ret(accept),
             _ => Insn::new(op::JMP | op::JA, self.out.len() as u32 - 1 - self.places[n.0 as usize]),
         };
         self.out.push(insn);

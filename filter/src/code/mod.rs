@@ -44,20 +44,20 @@ const ROUNDS: usize = 4;
 /// Too large or too deep, or, when optimizing, accepting no packet: in libpcap's words.
 pub fn program(ir: &Ir, root: C, options: &Options) -> Result<Program, Error> {
     let mut values = Values::new(ir);
-    let (mut graph, mut first) = build::build(&values, root, options.optimize)?;
-    if options.optimize
-        && let Some(better) = optimized(&graph, first, &values, Knowledge::Full)
-    {
-        let noticed = || {
+    let built = build::build(&values, root, options.optimize)?;
+    let (mut graph, mut first) = (built.graph, built.root);
+    if options.optimize {
+        let better = optimized(&graph, first, &values, Knowledge::Full);
+        let may_say = !ir.unoptimized_by_libpcap && !built.foreseen;
+        if better.as_ref().map_or(first, |better| better.1) == REJECT && may_say {
             let theirs = optimized(&graph, first, &values, Knowledge::Libpcap);
-            theirs.map_or(first, |(_, n)| n) == REJECT
-        };
-        if better.1 == REJECT && !ir.unoptimized_by_libpcap && noticed() {
-            return Err(rejects_all());
+            if theirs.map_or(first, |theirs| theirs.1) == REJECT {
+                return Err(Error::new("expression rejects all packets"));
+            }
         }
-        (graph, first) = better;
-    } else if options.optimize && first == REJECT && !ir.unoptimized_by_libpcap {
-        return Err(rejects_all());
+        if let Some(better) = better {
+            (graph, first) = better;
+        }
     }
     if options.optimize
         && let Some(better) = sets::regroup(&graph, first, &mut values)
@@ -88,8 +88,4 @@ fn optimized(graph: &Graph, first: N, values: &Values<'_>, knowledge: Knowledge)
         }
     }
     Some((now.graph, now.root))
-}
-
-fn rejects_all() -> Error {
-    Error::new("expression rejects all packets")
 }

@@ -55,6 +55,7 @@ pub(super) fn assign(selected: &mut Selected) -> Result<(), Error> {
         }
         alive[n] = now;
     }
+    selected.scratch = used != 0;
     let words = colour(&clashes, used)?;
     for insn in &mut selected.code {
         if LOAD.contains(&insn.code) || insn.code == op::ST || insn.code == op::STX {

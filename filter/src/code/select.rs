@@ -295,8 +295,8 @@ impl Selector<'_, '_> {
     fn run(&mut self) -> Result<(), Error> {
         while let Some(step) = self.steps.pop() {
             match step {
-                Step::A(v) => self.into_a(v),
-                Step::X(v) => self.into_x(v),
+                Step::A(v) => self.put_in_a(v),
+                Step::X(v) => self.put_in_x(v),
                 Step::Tax(v) => {
                     self.code.push(Insn::new(op::MISC | op::TAX, 0));
                     self.now.x = Some(v);
@@ -355,7 +355,7 @@ impl Selector<'_, '_> {
         self.now.a = Some((v, u32::MAX));
     }
 
-    fn into_a(&mut self, v: V) {
+    fn put_in_a(&mut self, v: V) {
         if self.now.a == Some((v, u32::MAX)) {
             return;
         }
@@ -370,7 +370,15 @@ impl Selector<'_, '_> {
         match self.values.get(v) {
             Some(Value::Imm(k)) => self.load_a(op::IMM, k, v),
             Some(Value::Len) => self.load_a(op::W | op::LEN, 0, v),
-            Some(Value::Ancillary(k)) => self.load_a(op::W | op::ABS, op::AD_OFF.wrapping_add(k), v),
+            Some(Value::Ancillary(k)) => {
+                // Any width will do; libpcap's.
+                let width = match k {
+                    op::AD_PKTTYPE | op::AD_VLAN_TAG => op::H,
+                    op::AD_VLAN_TAG_PRESENT => op::B,
+                    _ => op::W,
+                };
+                self.load_a(width | op::ABS, op::AD_OFF.wrapping_add(k), v);
+            }
             Some(Value::Load { size, base: None, offset }) => self.load_a(width(size) | op::ABS, offset, v),
             Some(Value::Load { size, base: Some(base), offset }) => {
                 let (base, offset) = folded(self.values, base, offset);
@@ -443,7 +451,7 @@ impl Selector<'_, '_> {
         false
     }
 
-    fn into_x(&mut self, v: V) {
+    fn put_in_x(&mut self, v: V) {
         if self.now.x == Some(v) {
             return;
         }

@@ -389,8 +389,7 @@ impl<'a, 'b> Sets<'a, 'b> {
                 Pred::Eq(k) => k,
                 _ => 0,
             };
-            let mut tuples: Vec<Vec<u32>> =
-                units.iter().map(|unit| asks(unit).iter().map(number).collect()).collect();
+            let mut tuples: Vec<Vec<u32>> = units.iter().map(|unit| asks(unit).iter().map(number).collect()).collect();
             tuples.sort_unstable();
             tuples.dedup();
             Members::Tuples(tuples)

@@ -244,3 +244,78 @@ fn programs_agree_with_the_evaluator() {
         check(&ir, root, &mut random, 160);
     }
 }
+
+/// `host … or host … or …`: of kind 1 at two places, of kinds 2 and 3 at two others.
+fn hosts(list: &[u32], negated: bool) -> (Ir, C) {
+    let mut ir = Ir::new();
+    let load = |ir: &mut Ir, size, offset| ir.value(Value::Load { size, base: None, offset });
+    let kind = load(&mut ir, Size::B, 0);
+    let mut all = None;
+    for &host in list {
+        let at = |ir: &mut Ir, kinds: [u32; 2], places: [u32; 2]| {
+            let is = kinds.map(|k| ir.test(Test::Eq, kind, k));
+            let is = ir.or(is[0], is[1]);
+            let found = places.map(|at| {
+                let v = load(ir, Size::W, at);
+                ir.test(Test::Eq, v, host)
+            });
+            let found = ir.or(found[0], found[1]);
+            ir.and(is, found)
+        };
+        let (ip, arp) = (at(&mut ir, [1, 1], [2, 6]), at(&mut ir, [2, 3], [3, 10]));
+        let mut term = ir.or(ip, arp);
+        if negated {
+            term = ir.not(term);
+        }
+        all = Some(match all {
+            None => term,
+            Some(all) if negated => ir.and(all, term),
+            Some(all) => ir.or(all, term),
+        });
+    }
+    let root = all.unwrap_or(C(0));
+    (ir, root)
+}
+
+#[test]
+fn long_lists_are_searched_in_trees_with_the_same_verdicts() {
+    let mut random = Random(77);
+    for (count, negated) in [(30, false), (300, true), (1500, false)] {
+        let list: Vec<u32> = (0..count).map(|_| random.next() as u32).collect();
+        let (ir, root) = hosts(&list, negated);
+        let code = program(&ir, root, &options(true)).unwrap();
+        assert!(validate(&code) && code.len() < count * 3 + 30, "{} instructions", code.len());
+        let plain = program(&ir, root, &options(false)).unwrap();
+        for n in 0..2000 {
+            let mut bytes: Vec<u8> = (0..14).map(|_| random.next() as u8).collect();
+            bytes[0] = random.below(5) as u8;
+            let at = random.pick(&[2, 6, 3, 10]);
+            let host = random.pick(&list).wrapping_add(random.below(3)).wrapping_sub(1);
+            bytes[at..at + 4].copy_from_slice(&host.to_be_bytes());
+            bytes.truncate(n % 16);
+            let packet = Packet { bytes: &bytes, wire_len: 14, ancillary: &|_| 0 };
+            let wanted = if evaluate(&ir, root, &packet).accepts() { 96 } else { 0 };
+            assert_eq!(interpret(code.as_slice(), &bytes, 14, None), wanted, "of {count}, on {bytes:?}");
+            assert_eq!(interpret(plain.as_slice(), &bytes, 14, None), wanted, "plain, of {count}, on {bytes:?}");
+        }
+    }
+}
+
+#[test]
+fn the_kernel_takes_programs_with_scratch_memory_and_long_jumps() {
+    let mut random = Random(5);
+    let list: Vec<u32> = (0..1000).map(|_| random.next() as u32).collect();
+    let (ir, root) = hosts(&list, false);
+    let code = program(&ir, root, &options(true)).unwrap();
+    if let Err(refusal) = crate::engine::kernel_takes(&code) {
+        panic!("{refusal:?}");
+    }
+    for round in 0..300 {
+        let (ir, root) = arbitrary(&mut random, 2 + round % 40);
+        let loops = (0..ir.conds()).any(|c| matches!(ir.get_cond(C(c as u32)), Cond::Chain(_)));
+        for code in [false, true].map(|optimize| program(&ir, root, &options(optimize))).into_iter().flatten() {
+            let refusal = crate::engine::kernel_takes(&code).err().filter(|_| !loops && code.len() <= 4096);
+            assert!(refusal.is_none(), "{refusal:?}: {code:?}");
+        }
+    }
+}

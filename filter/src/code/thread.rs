@@ -222,8 +222,12 @@ impl Threader<'_, '_> {
             if next.0 < 2 {
                 return (next, state);
             }
-            let (key, fact) = this.conclusion(v, pred, answer, state);
-            let after = this.learn(state, key, fact, proves);
+            let after = if this.last_asked[v.0 as usize] < n.0 {
+                let (key, fact) = this.conclusion(v, pred, answer, state);
+                this.learn(state, key, fact, proves)
+            } else {
+                State { bytes: state.bytes.max(proves), ..state }
+            };
             (this.follow(next, after), after)
         };
         let (yes, after_yes) = edge(self, node.yes, true);
@@ -326,6 +330,12 @@ impl Threader<'_, '_> {
 
     /// The state with this fact in it.
     fn learn(&mut self, state: State, key: u64, fact: Fact, proves: u32) -> State {
+        let bytes = state.bytes.max(proves);
+        if let Some(known) = self.find(state, key)
+            && self.facts[known as usize] == fact
+        {
+            return State { bytes, ..state };
+        }
         let range = state.start as usize..state.start as usize + state.len as usize;
         let start = self.entries.len();
         let forget = usize::from(range.len() >= REMEMBERED);
@@ -337,7 +347,7 @@ impl Threader<'_, '_> {
         }
         self.facts.push(fact);
         self.entries.push(Entry { key, fact: self.facts.len() as u32 - 1 });
-        State { start: start as u32, len: (self.entries.len() - start) as u32, bytes: state.bytes.max(proves) }
+        State { start: start as u32, len: (self.entries.len() - start) as u32, bytes }
     }
 
     /// Another edge leads to `n`, with this state.
