@@ -1,6 +1,8 @@
 //! Filters: the language of pcap-filter(7), compiled to classic BPF (cBPF), and the engines that run it.
 //!
-//!     text --parse--> actions --meaning--> conditions (ir) --code--> program --engine--> verdict
+//! ```text
+//! text --parse--> actions --meaning--> conditions (ir) --code--> program --engine--> verdict
+//! ```
 //!
 //! - [`parse`] reads the text and gives the grammar's reductions in their order, as [`Action`]s.
 //! - [`meaning`] carries them out for a link type: what an expression means in bytes of a packet.

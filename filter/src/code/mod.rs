@@ -1,6 +1,8 @@
 //! Conditions to cBPF.
 //!
-//!     conditions --build--> graph --thread, sets--> graph --lower--> graph --select, scratch, merge--> blocks --layout--> program
+//! ```text
+//! conditions --build--> graph --thread, sets--> graph --lower--> graph --select, scratch, merge--> blocks --layout--> program
+//! ```
 //!
 //! - `graph.rs`: decision nodes, equal ones being one, and what is known of the values they ask about.
 //! - `build.rs`: conditions to nodes.

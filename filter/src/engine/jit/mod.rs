@@ -1,6 +1,8 @@
 //! Programs as machine code, for x86-64 and aarch64.
 //!
-//!     program --lower--> steps --x86_64 | aarch64--> bytes and tables --memory--> a function
+//! ```text
+//! program --lower--> steps --x86_64 | aarch64--> bytes and tables --memory--> a function
+//! ```
 //!
 //! `lower.rs` knows BPF and no processor: it merges the checks of a packet's length, drops what can't be reached, and finds the search
 //! trees (`search.rs`). The emitters know their processor and almost no BPF. All three only fill vectors; what maps the bytes and calls

@@ -1,11 +1,13 @@
 //! Search trees: many comparisons of one A with constants, two ways out.
 //!
-//!           jgt 40                    table   0  5  6  30  31  50  51
-//!          /      \                   goes    n  y  n   y   n   y   n
-//!      jeq 5     jeq 50
-//!     jeq 30    /      \              the last entry that is not above A decides, by its parity
-//!    /     \  yes      no
-//!  yes     no
+//! ```text
+//!          jgt 40                    table   0  5  6  30  31  50  51
+//!         /      \                   goes    n  y  n   y   n   y   n
+//!     jeq 5     jeq 50
+//!    jeq 30    /      \              the last entry that is not above A decides, by its parity
+//!   /     \  yes      no
+//! yes     no
+//! ```
 //!
 //! A set of hosts, networks or ports compiles to such a tree, or to a chain of `jeq` (libpcap's way). As branches each level of it is
 //! guessed wrong every second time when the packets' addresses have no pattern, at 4 or 5 ns a guess. As a table that is searched by

@@ -1,12 +1,14 @@
 //! IEEE 802.11: its frame control field, its words, and where its addresses are.
 //!
-//!     frame                             source  destination
-//!     management                          10       4
-//!     data  to DS 0  from DS 0            10       4
-//!           to DS 1  from DS 0            10      16
-//!           to DS 0  from DS 1            16       4
-//!           to DS 1  from DS 1            24      16
-//!     control, reserved                  none    none
+//! ```text
+//! frame                             source  destination
+//! management                          10       4
+//! data  to DS 0  from DS 0            10       4
+//!       to DS 1  from DS 0            10      16
+//!       to DS 0  from DS 1            16       4
+//!       to DS 1  from DS 1            24      16
+//! control, reserved                  none    none
+//! ```
 
 use super::dlt;
 use crate::action::Dir;
