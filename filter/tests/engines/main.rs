@@ -15,7 +15,7 @@ use programs::{Random, Rules};
 fn system() -> Option<Libpcap> {
     let system = Libpcap::open();
     if system.is_none() {
-        eprintln!("skipped: the system has no libpcap.so.0.8");
+        programs::skipped("the system has no libpcap.so.0.8");
     }
     system
 }

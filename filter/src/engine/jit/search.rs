@@ -1,20 +1,19 @@
 //! Search trees: many comparisons of one A with constants, two ways out.
 //!
 //! ```text
-//!          jgt 40                    table   0  5  6  30  31  50  51
-//!         /      \                   goes    n  y  n   y   n   y   n
-//!     jeq 5     jeq 50
-//!    jeq 30    /      \              the last entry that is not above A decides, by its parity
-//!   /     \  yes      no
-//! yes     no
+//!         jgt 40                 table   0  5  6  30  31  50  51
+//!       /        \               goes    n  y  n   y   n   y   n
+//!    jeq 5      jeq 50
+//!   /    \      /    \           the last entry that is not above A decides, by its parity
+//! yes  jeq 30 yes    no
+//!      /    \
+//!    yes    no
 //! ```
 //!
 //! A set of hosts, networks or ports compiles to such a tree, or to a chain of `jeq` (libpcap's way). As branches each level of it is
 //! guessed wrong every second time when the packets' addresses have no pattern, at 4 or 5 ns a guess. As a table that is searched by
 //! halves with conditional moves the same costs a load and a comparison. When one way out is taken for single values only, the table
 //! has just these, and an entry that equals A decides.
-//!
-//! Tried and dropped: conditional moves between the constants of the tree itself (longer code than the table, no faster).
 
 #![forbid(unsafe_code)]
 

@@ -33,7 +33,7 @@ fn agrees_with_the_interpreter_on_random_programs() {
     let folder = std::env::temp_dir().join(format!("filter-aarch64-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let Some(mut run) = harness(&folder) else {
-        eprintln!("skipped: needs qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross");
+        programs::skipped("needs qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross");
         return;
     };
 
