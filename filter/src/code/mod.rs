@@ -1,12 +1,13 @@
 //! Conditions to cBPF.
 //!
 //! ```text
-//! conditions --build--> graph --thread, sets--> graph --lower--> graph --select, scratch, merge--> blocks --layout--> program
+//! conditions --build--> graph --thread, split, sets--> graph --lower--> graph --select, scratch, merge--> blocks --layout--> program
 //! ```
 //!
 //! - `graph.rs`: decision nodes, equal ones being one, and what is known of the values they ask about.
 //! - `build.rs`: conditions to nodes.
 //! - `facts.rs`, `thread.rs`: questions whose answers are known on a path are skipped there.
+//! - `split.rs`: questions that a long list asks again and again are asked once.
 //! - `sets.rs`, `tree.rs`: lists of alternatives become search trees.
 //! - `lower.rs`, `select.rs`, `scratch.rs`, `chain.rs`, `merge.rs`: instructions.
 //! - `layout.rs`: their order, and long jumps.
@@ -25,6 +26,7 @@ mod merge;
 mod scratch;
 mod select;
 mod sets;
+mod split;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -36,6 +38,9 @@ use crate::insn::Program;
 use crate::ir::{C, Ir};
 use graph::{Graph, N, REJECT, Values};
 use thread::Knowledge;
+
+/// Nodes from which on repeated questions are looked for.
+const LONG: usize = if cfg!(test) { 8 } else { 200 };
 
 /// Rounds of the passes; most graphs need two.
 const ROUNDS: usize = 4;
@@ -59,6 +64,11 @@ pub fn program(ir: &Ir, root: C, options: &Options) -> Result<Program, Error> {
         }
         if let Some(better) = better {
             (graph, first) = better;
+        }
+        if graph.len() > LONG
+            && let Some(better) = split::split(&graph, first)
+        {
+            (graph, first) = optimized(&better.0, better.1, &values, Knowledge::Full).unwrap_or(better);
         }
     }
     if options.optimize
