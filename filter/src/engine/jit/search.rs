@@ -56,7 +56,7 @@ pub(super) struct Budget(usize);
 
 impl Budget {
     pub(super) fn of(program: &[Insn]) -> Budget {
-        Budget(64 * program.len() + 1024)
+        Budget(16 * program.len() + 4096)
     }
 
     fn spend(&mut self, work: usize) -> Option<()> {
@@ -104,7 +104,7 @@ fn search(program: &[Insn], target: &[Label], root: Label, budget: &mut Budget) 
         comparisons += 1;
         let at = label as usize;
         let insn = program[at];
-        budget.spend(1 + values.len() / 16)?;
+        budget.spend(1 + values.len() / 128)?;
         let (yes, no) = split(values, &insn);
         for (values, skip) in [(yes, insn.jt), (no, insn.jf)] {
             if values.is_empty() {
