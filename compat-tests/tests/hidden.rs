@@ -90,7 +90,7 @@ fn the_three_forms_are_of_one_program() {
             let program = instructions(decimal);
             assert_eq!(instructions(&c), program, "{options:?} {expression}");
             assert_eq!(count.parse(), Ok(program.len()), "{options:?} {expression}");
-            assert!(program.len() > 3 && program.iter().any(|insn| *insn == [6, 0, 0, 0]), "{program:?}");
+            assert!(program.len() > 3 && program.contains(&[6, 0, 0, 0]), "{program:?}");
             for (number, line) in text.lines().enumerate() {
                 assert!(line.starts_with(&format!("({number:03}) ")), "{text}");
             }

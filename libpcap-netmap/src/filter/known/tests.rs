@@ -201,3 +201,21 @@ fn a_change_of_any_instruction_is_seen() {
         assert!(known(place.insns()));
     }
 }
+
+#[test]
+fn threads_share_the_table() {
+    let program = first_byte(7, 102);
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let shared = &program;
+            scope.spawn(move || {
+                let mut own = first_byte(7, 1000 + thread);
+                for n in 0..8 * CALLS {
+                    own[2].k = 1000 + thread + n / CALLS;
+                    assert_eq!(run(&own, &[7]), own[2].k);
+                    assert_eq!((run(shared, &[7]), run(shared, &[8])), (102, 0));
+                }
+            });
+        }
+    });
+}
