@@ -30,8 +30,8 @@ const PLACES: usize = 256;
 const CALLS: u32 = 256;
 /// Translations that are made at most.
 const TRANSLATIONS: usize = 1024;
-/// In [`Place::calls`]: looked at, and better interpreted.
-const LEFT_ALONE: u32 = u32::MAX;
+/// So many times more calls before a place is looked at again whose program was better left alone.
+const PATIENCE: u32 = 64;
 
 /// A place in memory that programs are run from. Nothing depends on these numbers but when it is looked at.
 struct Place {
@@ -42,6 +42,8 @@ struct Place {
     calls: AtomicU32,
     /// Instructions executed in them.
     steps: AtomicU32,
+    /// Calls to wait for.
+    enough: AtomicU32,
 }
 
 static TABLE: [Place; PLACES] = [const { Place::new() }; PLACES];
@@ -89,6 +91,7 @@ impl Place {
             translated: AtomicPtr::new(std::ptr::null_mut()),
             calls: AtomicU32::new(0),
             steps: AtomicU32::new(0),
+            enough: AtomicU32::new(CALLS),
         }
     }
 
@@ -115,43 +118,47 @@ impl Place {
         // ORDER: Relaxed, all: numbers that nothing depends on; what threads count at once may get lost.
         if self.address.load(Ordering::Relaxed) != program.addr() {
             self.address.store(program.addr(), Ordering::Relaxed);
-            self.calls.store(0, Ordering::Relaxed);
-            self.steps.store(0, Ordering::Relaxed);
+            self.begin(CALLS);
         }
-        let calls = self.calls.load(Ordering::Relaxed);
-        if calls == LEFT_ALONE {
-            return verdict;
-        }
+        let calls = self.calls.load(Ordering::Relaxed).saturating_add(1);
         let steps = self.steps.load(Ordering::Relaxed).saturating_add(steps.get());
-        self.calls.store(calls + 1, Ordering::Relaxed);
+        self.calls.store(calls, Ordering::Relaxed);
         self.steps.store(steps, Ordering::Relaxed);
-        if calls + 1 == CALLS {
+        let enough = self.enough.load(Ordering::Relaxed);
+        if calls >= enough {
             // SAFETY: by the caller's promise.
-            unsafe { self.look_at(program, steps / CALLS) };
+            let translated = unsafe { self.look_at(program, steps / calls) };
+            // What is interpreted here after a translation is another program.
+            self.begin(if translated { CALLS } else { enough.saturating_mul(PATIENCE) });
         }
         verdict
     }
 
-    /// Translates a program of which each call executes so many steps, if that pays.
+    /// Counts anew, up to `enough` calls.
+    fn begin(&self, enough: u32) {
+        // ORDER: Relaxed, all: as above.
+        self.calls.store(0, Ordering::Relaxed);
+        self.steps.store(0, Ordering::Relaxed);
+        self.enough.store(enough, Ordering::Relaxed);
+    }
+
+    /// Translates a program of which each call executes so many steps, if that pays: whether it did.
     ///
     /// # Safety
     /// `program` is valid.
     #[cold]
-    unsafe fn look_at(&self, program: *const Insn, steps: u32) {
+    unsafe fn look_at(&self, program: *const Insn, steps: u32) -> bool {
         guard::silence();
-        // ORDER: Relaxed, both: as in `interpret`.
-        self.calls.store(LEFT_ALONE, Ordering::Relaxed);
+        // SAFETY: by the caller's promise.
+        let Some(translated) = (unsafe { Translated::of(program, steps) }) else { return false };
+        // ORDER: Relaxed: a count.
         if TRANSLATED.fetch_add(1, Ordering::Relaxed) >= TRANSLATIONS {
             TRANSLATED.store(TRANSLATIONS, Ordering::Relaxed);
-            return;
+            return false;
         }
-        // SAFETY: by the caller's promise.
-        if let Some(translated) = unsafe { Translated::of(program, steps) } {
-            // ORDER: Release to the Acquire in `verdict`.
-            self.translated.store(Box::into_raw(Box::new(translated)), Ordering::Release);
-            // ORDER: Relaxed: as in `interpret`. What is interpreted here from now on is another program.
-            self.calls.store(0, Ordering::Relaxed);
-        }
+        // ORDER: Release to the Acquire in `verdict`.
+        self.translated.store(Box::into_raw(Box::new(translated)), Ordering::Release);
+        true
     }
 }
 

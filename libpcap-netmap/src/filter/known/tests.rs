@@ -219,3 +219,16 @@ fn threads_share_the_table() {
         }
     });
 }
+
+#[test]
+fn what_was_better_left_alone_is_looked_at_again() {
+    let mut large = vec![ret(1)];
+    large.insert(0, Insn::jump(op::JMP | op::JEQ | op::K, 0, 0, 1));
+    large.extend(std::iter::repeat_n(Insn::new(op::LD | op::IMM, 1), 4000));
+    large.push(ret(2));
+    (0..2 * CALLS).for_each(|_| assert_eq!(run(&large, &[7]), 1));
+    assert!(!known(&large));
+    let small = first_byte(7, 103);
+    large[..small.len()].copy_from_slice(&small);
+    until_known(&large, &[7], 103);
+}
