@@ -13,7 +13,7 @@
 //!
 //! # What is done with it
 //! Units may change places once none of them can fault any more: when dst has been loaded above, src has, too. What comes
-//! before stays in its order (a packet cut between the two is accepted for its source alone). The free units are grouped
+//! before stays in its order (a packet cut between the two is accepted for its source alone), unless T refuses. The free units are grouped
 //! by what they test, the value that was loaded last first; so each value is loaded once. A group of many becomes a search
 //! tree over all its numbers (`tree.rs`), or, when its units test several values each, a tree for the first whose leaves are
 //! trees for the second.
@@ -66,6 +66,7 @@ struct Plan {
     groups: Vec<Group>,
     found: N,
     otherwise: N,
+    shareable: bool,
     /// What stands for each group's values when the tests serve several contexts.
     registers: Option<Vec<Vec<V>>>,
 }
@@ -253,7 +254,9 @@ impl<'a, 'b> Sets<'a, 'b> {
         if chain.units.len() > TRIED {
             self.each_node(head, &chain, |this, n| this.taken[n] = true);
         }
-        let free = self.free(head, &chain);
+        // Before a refusal nothing counts: what is found and what faults are refused alike, in any order.
+        let refuses = chain.found == REJECT;
+        let free = if refuses { 0 } else { self.free(head, &chain) };
         let units = &chain.units[free..];
         // Groups by what their units test, in the order of their first units.
         let mut numbers: HashMap<(bool, Vec<V>), usize, Seeded> = HashMap::default();
@@ -274,9 +277,11 @@ impl<'a, 'b> Sets<'a, 'b> {
             return None;
         }
         self.each_node(head, &chain, |this, n| (this.taken[n], this.replaced[n]) = (true, true));
-        let groups = groups.into_iter().map(|units| self.group(&units)).collect();
+        let groups: Vec<Group> = groups.into_iter().map(|units| self.group(&units)).collect();
+        // To share, all values are computed beforehand; a unit's second one might fault that is not asked for.
+        let shareable = !refuses || groups.iter().all(|group| group.values.len() == 1);
         let first = chain.units[..free].to_vec();
-        Some(Plan { first, groups, found: chain.found, otherwise: chain.otherwise, registers: None })
+        Some(Plan { first, groups, found: chain.found, otherwise: chain.otherwise, shareable, registers: None })
     }
 
     fn each_node(&mut self, head: N, chain: &Chain, mut mark: impl FnMut(&mut Self, usize)) {
@@ -466,11 +471,16 @@ impl Group {
 
 /// Gives registers to the groups of chains that have the same members and ends, where that is shorter.
 fn share(plans: &mut HashMap<u32, Plan, Seeded>, values: &mut Values<'_>) {
-    // Each context stores all values but one, reads them again and jumps: what is shared must be more than that.
+    // Two contexts load and test g values, t tests in all: 2 t + 2 g instructions, but the last group's tests behind its load are
+    // one anyway. Sharing, each loads g and stores g - 1, one jumps, and t tests and g - 1 loads follow. Where a test
+    // comes before the list, one value is still in A.
     let shareable = |plan: &Plan| {
         let tests = plan.groups.iter().map(Group::tests).sum::<Option<usize>>();
         let words: usize = plan.groups.iter().map(|group| group.values.len()).sum();
-        tests.is_some_and(|tests| words <= WORDS && tests + 4 > 3 * words)
+        let last = plan.groups.last().and_then(Group::tests).unwrap_or(0);
+        let in_a = if plan.first.is_empty() { 0 } else { 2 };
+        let shorter = |tests: usize| tests + 3 + in_a > 3 * words + last;
+        plan.shareable && words <= WORDS && tests.is_some_and(shorter)
     };
     let mut heads: Vec<u32> = plans.iter().filter(|(_, plan)| shareable(plan)).map(|(head, _)| *head).collect();
     heads.sort_unstable_by(|a, b| b.cmp(a));
