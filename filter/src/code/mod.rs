@@ -8,7 +8,7 @@
 //! - `build.rs`: conditions to nodes.
 //! - `facts.rs`, `thread.rs`: questions whose answers are known on a path are skipped there.
 //! - `split.rs`: questions that a long list asks again and again are asked once.
-//! - `sets.rs`, `tree.rs`: lists of alternatives become search trees.
+//! - `sets.rs`, `plan.rs`, `tree.rs`: lists of alternatives become search trees.
 //! - `lower.rs`, `select.rs`, `scratch.rs`, `chain.rs`, `merge.rs`: instructions.
 //! - `layout.rs`: their order, and long jumps.
 //!
@@ -23,6 +23,7 @@ mod graph;
 mod layout;
 mod lower;
 mod merge;
+mod plan;
 mod scratch;
 mod select;
 mod sets;

@@ -149,7 +149,7 @@ fn give_slot(slots: &mut Vec<Option<u8>>, count: &mut usize, v: V, values: usize
 }
 
 pub(super) fn out_of_registers() -> Error {
-    Error::new("out of registers needed to evaluate expression")
+    Error::new("too many registers needed to evaluate expression")
 }
 
 /// Instructions below which a value is rather computed again.

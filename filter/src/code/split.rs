@@ -116,7 +116,7 @@ impl Split<'_> {
         for n in (2..=root.0).map(N) {
             for at in 0..self.contexts[n.0 as usize].len() {
                 let context = self.contexts[n.0 as usize][at].0;
-                let [yes, no] = self.follow(n, context).map(|way| way.map(|(n, context)| self.new(n, context)));
+                let [yes, no] = self.follow(n, context).map(|way| way.map(|(n, context)| self.built(n, context)));
                 self.contexts[n.0 as usize][at].1 = match (yes, no) {
                     (Some(yes), Some(no)) => graph.node(self.graph.get(n).what, yes, no),
                     (Some(next), None) | (None, Some(next)) => next,
@@ -124,11 +124,11 @@ impl Split<'_> {
                 };
             }
         }
-        let root = self.new(root, 0);
+        let root = self.built(root, 0);
         (graph, root)
     }
 
-    fn new(&self, n: N, context: Context) -> N {
+    fn built(&self, n: N, context: Context) -> N {
         let found = self.contexts[n.0 as usize].iter().find(|there| there.0 == context);
         if n.0 < 2 { n } else { found.map_or(REJECT, |found| found.1) }
     }
