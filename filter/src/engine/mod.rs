@@ -9,7 +9,7 @@
 //! | `image.rs` | programs as text |
 //! | `opcode.rs` | the instructions by name |
 //!
-//! Programs are as long as memory allows and may jump backwards by `ja` (`protochain` does). One that would run for ever ends, without
+//! Programs may be longer than the kernel takes, and jump backwards by `ja` (`protochain` does). One that would run for ever ends, without
 //! accepting, after as many backward jumps as the packet has bytes and 64 more: every walk over headers moves by a byte at least.
 
 mod image;

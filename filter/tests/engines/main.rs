@@ -5,7 +5,7 @@ mod libpcap;
 #[path = "../programs/mod.rs"]
 mod programs;
 
-use filter::engine::{Filter, Form, dump, image, interpret, kernel_takes, validate};
+use filter::engine::{Beside, Filter, Form, dump, image, interpret, kernel_takes, validate};
 use filter::insn::op::*;
 use filter::{Insn, Program};
 use libpcap::Libpcap;
@@ -223,5 +223,27 @@ fn dumps_are_tcpdumps() {
     ];
     for (form, text) in texts {
         assert_eq!(dump(&program, form).to_string(), text);
+    }
+}
+
+#[test]
+fn what_lies_beside_a_packet_is_out_of_bounds_unless_it_is_given() {
+    let beside = Beside { vlan_tag: Some(0x2007), packet_type: 4, ifindex: 3, protocol: 0x86dd };
+    let untagged = Beside { vlan_tag: None, ..beside };
+    for (what, value, without_tag) in [
+        (AD_PROTOCOL, 0x86dd, 0x86dd),
+        (AD_PKTTYPE, 4, 4),
+        (AD_IFINDEX, 3, 3),
+        (AD_VLAN_TAG, 0x2007, 0),
+        (AD_VLAN_TAG_PRESENT, 1, 0),
+        (AD_PROTOCOL + 12, 0, 0), // SKF_AD_NLATTR: not among them
+    ] {
+        for size in [W, H, B] {
+            let filter =
+                Filter::new(vec![Insn::new(LD | ABS | size, AD_OFF + what), Insn::new(RET | A, 0)]).expect("valid");
+            assert_eq!(filter.verdict(&[1; 60], 60), 0);
+            assert_eq!(filter.verdict_beside(&[1; 60], 60, &beside), value, "{what}");
+            assert_eq!(filter.verdict_beside(&[1; 60], 60, &untagged), without_tag, "{what}");
+        }
     }
 }
