@@ -22,7 +22,7 @@ pub unsafe extern "C" fn pcap_offline_filter(
         return 0;
     }
     // SAFETY: as above.
-    unsafe { bpf_filter(program.bf_insns, packet, header.len, header.caplen) as c_int }
+    unsafe { known::verdict(program.bf_insns.cast(), bytes(packet, header.caplen), header.len) as c_int }
 }
 
 /// Runs a program: bytes of the packet to keep. NULL keeps all.
