@@ -13,12 +13,23 @@ use filter::insn::op;
 /// The farthest byte to which a frame is made longer.
 const LONGEST: usize = 600;
 
+/// Steps that a walk may take.
+const STEPS: usize = 4000;
+
+/// Whether `program` ends on the frame as it is. libpcap's `protochain` goes round for ever on some.
+pub fn ends(program: &[Insn], frame: &Frame) -> bool {
+    let backwards = |insn: &Insn| insn.code == op::JMP | op::JA && insn.k as i32 <= 0;
+    !program.iter().any(backwards) || run(program, frame.clone(), None).ended
+}
+
 /// A frame at the end of a walk.
 pub struct Walk {
     /// As the walk left it.
     pub frame: Frame,
     /// Where its loads ended: lengths at which a cut matters.
     pub ends: Vec<usize>,
+    /// It came to an end.
+    ended: bool,
 }
 
 /// A value, and how it came from the frame: bytes, and what was done to them since.
@@ -121,16 +132,23 @@ fn distances(program: &[Insn]) -> Vec<u32> {
 }
 
 /// Walks `frame` through `program`, changing it at jumps.
-pub fn walk(program: &[Insn], mut frame: Frame, random: &mut Random) -> Walk {
+pub fn walk(program: &[Insn], frame: Frame, random: &mut Random) -> Walk {
+    run(program, frame, Some(random))
+}
+
+/// Walks; without random numbers the frame stays as it is.
+fn run(program: &[Insn], mut frame: Frame, mut random: Option<&mut Random>) -> Walk {
     let far = distances(program);
     // Towards acceptance mostly; how much so differs from walk to walk.
-    let towards = *random.pick(&[60, 85, 100]);
+    let towards = random.as_mut().map_or(0, |random| *random.pick(&[60, 85, 100]));
+    let mut ended = true;
     let mut ends = Vec::new();
     let (mut a, mut x) = (Traced::default(), Traced::default());
     let mut memory: [Traced; 16] = std::array::from_fn(|_| Traced::default());
     let mut at = 0;
-    for _ in 0..4000 {
-        let Some(&insn) = program.get(at) else { break };
+    for step in 0.. {
+        ended = step < STEPS;
+        let Some(&insn) = program.get(at).filter(|_| ended) else { break };
         at += 1;
         let k = insn.k;
         match insn.code & 7 {
@@ -146,7 +164,10 @@ pub fn walk(program: &[Insn], mut frame: Frame, random: &mut Random) -> Walk {
                             _ => 1,
                         };
                         let base = if mode == op::IND { x.value as usize } else { 0 };
-                        let Some(value) = load(&mut frame, base + k as usize, size, random, &mut ends) else { break };
+                        let Some(value) = load(&mut frame, base + k as usize, size, random.as_deref_mut(), &mut ends)
+                        else {
+                            break;
+                        };
                         if mode == op::MSH { value.then(op::AND, 0xf).then(op::LSH, 2) } else { value }
                     }
                 };
@@ -164,12 +185,14 @@ pub fn walk(program: &[Insn], mut frame: Frame, random: &mut Random) -> Walk {
                 let operand = if insn.code & op::X != 0 { x.value } else { k };
                 let (yes, no) = (at + usize::from(insn.jt), at + usize::from(insn.jf));
                 let distance = |to: usize| far.get(to).copied().unwrap_or(u32::MAX);
-                let nearer = distance(yes) < distance(no) || distance(yes) == distance(no) && random.percent(50);
-                let wanted = if random.percent(towards) { nearer } else { random.percent(50) };
                 let test = insn.code & 0xf0;
-                if holds(test, a.value, operand) != wanted {
-                    if let Some(value) = value_for(test, a.value, operand, wanted, random) {
-                        a.make(value, &mut frame.bytes);
+                if let Some(random) = random.as_deref_mut() {
+                    let nearer = distance(yes) < distance(no) || distance(yes) == distance(no) && random.percent(50);
+                    let wanted = if random.percent(towards) { nearer } else { random.percent(50) };
+                    if holds(test, a.value, operand) != wanted {
+                        if let Some(value) = value_for(test, a.value, operand, wanted, random) {
+                            a.make(value, &mut frame.bytes);
+                        }
                     }
                 }
                 at = if holds(test, a.value, operand) { yes } else { no };
@@ -181,7 +204,7 @@ pub fn walk(program: &[Insn], mut frame: Frame, random: &mut Random) -> Walk {
     }
     ends.sort_unstable();
     ends.dedup();
-    Walk { frame, ends }
+    Walk { frame, ends, ended }
 }
 
 fn holds(test: u16, a: u32, k: u32) -> bool {
@@ -209,10 +232,17 @@ fn value_for(test: u16, a: u32, k: u32, wanted: bool, random: &mut Random) -> Op
     }
 }
 
-fn load(frame: &mut Frame, at: usize, size: usize, random: &mut Random, ends: &mut Vec<usize>) -> Option<Traced> {
+fn load(
+    frame: &mut Frame,
+    at: usize,
+    size: usize,
+    random: Option<&mut Random>,
+    ends: &mut Vec<usize>,
+) -> Option<Traced> {
     let end = at + size;
     ends.push(end);
     if end > frame.bytes.len() {
+        let random = random?;
         if end > LONGEST || random.percent(5) {
             return None;
         }
