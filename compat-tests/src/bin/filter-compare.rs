@@ -10,7 +10,7 @@
 
 use compat_tests::dist;
 use compat_tests::filters::case::Case;
-use compat_tests::filters::compare::{Arena, Difference};
+use compat_tests::filters::compare::{Arena, Difference, REJECTS_ALL};
 use compat_tests::filters::corpus::{self, Corpus, Frame};
 use compat_tests::filters::library::{self, Library};
 use compat_tests::filters::tally::{Counter, Tally};
@@ -95,6 +95,8 @@ fn run(seed: u64, first: u64, count: u64) {
         tally.count(&findings);
         let (known, others): (Vec<_>, Vec<_>) = findings.differences.into_iter().partition(|d| !unexplained(d));
         tally.add(Counter::Known, u64::from(!known.is_empty() && others.is_empty()));
+        let contradiction = |d: &Difference| d.ours == REJECTS_ALL || d.theirs == REJECTS_ALL;
+        tally.add(Counter::Contradictions, u64::from(known.iter().any(contradiction)));
         tally.add(Counter::Differences, u64::from(!others.is_empty()));
         for difference in others {
             let seen = alike.entry(signature(&difference)).or_default();

@@ -3,7 +3,7 @@
 //! Each row is tested: the difference is still there, and shows on the row's frame. A difference that no row covers fails the
 //! differential test. The reasons stand at length in `filter/DIFFERENCES.md`.
 
-use super::compare::{Difference, Kind};
+use super::compare::{Difference, Kind, REJECTS_ALL};
 
 /// A row.
 pub struct Known {
@@ -88,6 +88,22 @@ pub const KNOWN: &[Known] = &[
         needs_ipv6_name: false,
         reason: "`vxlan` came after 1.10",
         covers: |d| says(d, &["vxlan"]),
+    },
+    Known {
+        text: "broadcast and 7 % 4 == 164",
+        dlt: 1,
+        frame: None,
+        needs_ipv6_name: false,
+        reason: "every frame is refused by both; that nothing can match we find out, and libpcap's optimizer does not",
+        covers: |d| d.kind == Kind::OursRefuses && d.optimize && d.ours == REJECTS_ALL,
+    },
+    Known {
+        text: "hopc 78 and fisu and hmsu and fisu and hopc 0",
+        dlt: 139,
+        frame: None,
+        needs_ipv6_name: false,
+        reason: "every frame is refused by both; that nothing can match libpcap's optimizer finds out, and we do not",
+        covers: |d| d.kind == Kind::TheirsRefuses && d.optimize && d.theirs == REJECTS_ALL,
     },
     Known {
         text: "pppoes",

@@ -4,7 +4,7 @@ use super::compare::Findings;
 use std::fmt;
 
 /// The names of the counters, as they are printed.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "expressions",
     "accepted",
     "refused",
@@ -17,6 +17,7 @@ const NAMES: [&str; 13] = [
     "longer",
     "faults",
     "known",
+    "contradictions",
     "differences",
 ];
 
@@ -52,6 +53,8 @@ pub enum Counter {
     Faults,
     /// Expressions with a known difference.
     Known,
+    /// Of them, those of which one library alone finds out that nothing can match.
+    Contradictions,
     /// Expressions with another one.
     Differences,
 }
@@ -109,7 +112,7 @@ impl Tally {
         format!(
             "{} expressions: {} accepted, {} refused; {} verdicts compared, {} of them acceptances; instructions \
              ours {:.3}, libpcap's {:.3} in the mean of {} (shorter {}, longer {}); libpcap's optimizer wrong in {}; {} known \
-             differences, {} others",
+             differences, {} of them in seeing that nothing can match; {} others",
             self.get(Counter::Expressions),
             self.get(Counter::Accepted),
             self.get(Counter::Refused),
@@ -122,6 +125,7 @@ impl Tally {
             self.get(Counter::Longer),
             self.get(Counter::Faults),
             self.get(Counter::Known),
+            self.get(Counter::Contradictions),
             self.get(Counter::Differences),
         )
     }
