@@ -69,7 +69,10 @@ pub fn program(ir: &Ir, root: C, options: &Options) -> Result<Program, Error> {
         if graph.len() > LONG
             && let Some(better) = split::split(&graph, first)
         {
-            (graph, first) = optimized(&better.0, better.1, &values, Knowledge::Full).unwrap_or(better);
+            let better = optimized(&better.0, better.1, &values, Knowledge::Full).unwrap_or(better);
+            if better.0.len() < graph.len() {
+                (graph, first) = better;
+            }
         }
     }
     if options.optimize

@@ -319,3 +319,26 @@ fn the_kernel_takes_programs_with_scratch_memory_and_long_jumps() {
         }
     }
 }
+
+#[test]
+fn stations_of_one_vendor_were_split_by_it_and_became_a_long_program() {
+    let mut ir = Ir::new();
+    let mut random = Random(11);
+    let mut all = None;
+    for _ in 0..400 {
+        let (low, mut term) = (random.next() as u32, None);
+        for places in [(8, 6), (2, 0)] {
+            let word = ir.value(Value::Load { size: Size::W, base: None, offset: places.0 });
+            let half = ir.value(Value::Load { size: Size::H, base: None, offset: places.1 });
+            let (word, half) = (ir.test(Test::Eq, word, low), ir.test(Test::Eq, half, 0x0200));
+            let both = ir.and(word, half);
+            term = Some(term.map_or(both, |term| ir.or(term, both)));
+        }
+        let term = term.unwrap();
+        all = Some(all.map_or(term, |all| ir.or(all, term)));
+    }
+    let root = all.unwrap();
+    let code = program(&ir, root, &options(true)).unwrap();
+    assert!(code.len() < 1300, "{} instructions", code.len());
+    check(&ir, root, &mut random, 160);
+}
