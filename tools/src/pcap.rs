@@ -211,9 +211,8 @@ impl Drop for Handle {
 
 /// A link type's name, `EN10MB`, or its number where it has none.
 pub fn link_name(link: i32) -> String {
-    // SAFETY: gives NULL or a constant NUL-terminated text.
-    let name = unsafe { pcap_datalink_val_to_name(link) };
-    // SAFETY: not NULL, so NUL-terminated.
+    let name = pcap_datalink_val_to_name(link);
+    // SAFETY: not NULL, so a constant, NUL-terminated text.
     if name.is_null() { format!("link type {link}") } else { unsafe { copy_text(name) } }
 }
 
