@@ -26,6 +26,8 @@ pub enum Kind {
     TheirsRefuses,
     /// A frame has another verdict than by libpcap's unoptimized program.
     Verdict,
+    /// Our optimized program has another verdict than our unoptimized one.
+    Optimizer,
     /// Our program has another verdict in our engine than in libpcap's.
     Engine,
     /// Our program is none to libpcap's `bpf_validate`.
@@ -175,6 +177,7 @@ impl Arena {
             if theirs != expected && findings.their_fault.is_none() {
                 findings.their_fault = Some(frame.clone());
             }
+            let mut unoptimized = None;
             for (optimize, ours) in [false, true].into_iter().zip(ours) {
                 let mut differ = |kind, ours: String, theirs: u32| {
                     let known = |d: &Difference| d.kind == kind && d.optimize == optimize;
@@ -199,6 +202,10 @@ impl Arena {
                 };
                 if verdict != expected {
                     differ(Kind::Verdict, verdict.to_string(), expected);
+                }
+                let before = *unoptimized.get_or_insert(verdict);
+                if verdict != before {
+                    differ(Kind::Optimizer, verdict.to_string(), before);
                 }
                 if number % 4 == 3 {
                     let elsewhere = self.theirs.verdict(program, bytes, *wirelen);

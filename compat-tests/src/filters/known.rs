@@ -23,7 +23,9 @@ pub struct Known {
 
 /// The row that covers a difference.
 pub fn covering(difference: &Difference) -> Option<&'static Known> {
-    KNOWN.iter().find(|known| (known.covers)(difference))
+    // Ours agrees with itself, whatever it is held against.
+    let within = matches!(difference.kind, Kind::Optimizer | Kind::Engine | Kind::Invalid);
+    KNOWN.iter().find(|known| !within && (known.covers)(difference))
 }
 
 /// The bytes of hexadecimal digits.

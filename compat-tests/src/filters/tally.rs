@@ -110,13 +110,13 @@ impl Tally {
     pub fn summary(&self) -> String {
         let mean = |sum| self.get(sum) as f64 / self.get(Counter::Programs).max(1) as f64;
         format!(
-            "{} expressions: {} accepted, {} refused; {} verdicts compared, {} of them acceptances; instructions \
+            "{} expressions: {} accepted, {} refused; three verdicts on each of {} frames, {} of which match; instructions \
              ours {:.3}, libpcap's {:.3} in the mean of {} (shorter {}, longer {}); libpcap's optimizer wrong in {}; {} known \
              differences, {} of them in seeing that nothing can match; {} others",
             self.get(Counter::Expressions),
             self.get(Counter::Accepted),
             self.get(Counter::Refused),
-            self.get(Counter::Frames) * 3,
+            self.get(Counter::Frames),
             self.get(Counter::Matched),
             mean(Counter::Ours),
             mean(Counter::Theirs),
