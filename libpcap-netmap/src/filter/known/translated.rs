@@ -15,6 +15,9 @@ const COMPARED_PER_STEP: usize = 32;
 /// Instructions of a program that is compared faster here than by calls of memcmp.
 const FEW: usize = 64;
 
+/// Stretches that are compared faster one by one than by a call of memcmp.
+const SHORT: usize = 8;
+
 /// A program that was copied and translated.
 pub(super) struct Translated {
     filter: Filter,
@@ -108,14 +111,18 @@ unsafe fn same<const N: usize>(a: *const Insn, b: *const Insn, at: u32) -> bool 
 unsafe fn same_stretches(a: *const Insn, b: *const Insn, ends: &[usize]) -> bool {
     let mut start = 0;
     for &end in ends {
-        let bytes = (end - start) * size_of::<Insn>();
         // SAFETY: all before `start` is equal, so `a` has what the first `start` instructions of `b` prove, which is up to
         // `end`. An instruction has no padding.
-        let same = unsafe {
-            let stretch = |first: *const Insn| std::slice::from_raw_parts(first.add(start).cast::<u8>(), bytes);
-            stretch(a) == stretch(b)
+        let alike = unsafe {
+            if end - start <= SHORT {
+                (start..end).all(|at| same::<1>(a, b, at as u32))
+            } else {
+                let bytes = (end - start) * size_of::<Insn>();
+                let stretch = |first: *const Insn| std::slice::from_raw_parts(first.add(start).cast::<u8>(), bytes);
+                stretch(a) == stretch(b)
+            }
         };
-        if !same {
+        if !alike {
             return false;
         }
         start = end;
