@@ -1,0 +1,1 @@
+//! Link types in files, `LINKTYPE_`, and on handles, `DLT_`.
