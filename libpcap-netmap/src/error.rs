@@ -16,8 +16,12 @@ pub(crate) const ACTIVATED: &str = "can't perform  operation on activated captur
 /// The number that C gets for `error`.
 pub(crate) fn code(error: &PortError) -> c_int {
     match error {
-        PortError::Name(_) | PortError::NotFound { .. } | PortError::Unsupported { .. } => PCAP_ERROR_NO_SUCH_DEVICE,
-        PortError::Permission { .. } => PCAP_ERROR_PERM_DENIED,
+        PortError::Name(_)
+        | PortError::NotFound { .. }
+        | PortError::NoDevice { .. }
+        | PortError::Unsupported { .. } => PCAP_ERROR_NO_SUCH_DEVICE,
+        PortError::Permission { .. } | PortError::Denied { .. } => PCAP_ERROR_PERM_DENIED,
+        PortError::NotUp { .. } => PCAP_ERROR_IFACE_NOT_UP,
         _ => PCAP_ERROR,
     }
 }

@@ -81,6 +81,27 @@ pub enum PortError {
         /// The name as typed.
         port: String,
     },
+    /// No such interface.
+    NoDevice {
+        /// The name as typed.
+        port: String,
+    },
+    /// The interface is down.
+    NotUp {
+        /// The name as typed.
+        port: String,
+    },
+    /// The system refuses this user what a driver needs.
+    Denied {
+        /// The name as typed.
+        port: String,
+        /// What was tried, and which right is missing.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The interface was removed while it was open.
+    Disappeared,
     /// No driver serves this name.
     Unsupported {
         /// The name as typed.
@@ -126,6 +147,10 @@ impl fmt::Display for PortError {
             PortError::NoRoom => write!(f, "No buffer space available: the receiver's ring is full"),
             PortError::ReadOnly { port } => write!(f, "{port}: a listener or monitor sends no frames"),
             PortError::Gone { port } => write!(f, "{port}: the port has been taken away"),
+            PortError::NoDevice { port } => write!(f, "{port}: No such device exists"),
+            PortError::NotUp { port } => write!(f, "{port}: That device is not up"),
+            PortError::Denied { port, what, source } => write!(f, "{port}: {what}: {source}"),
+            PortError::Disappeared => f.write_str("The interface disappeared"),
             PortError::Unsupported { port, why } => write!(f, "{port}: {why}"),
             PortError::Io { what, source } => write!(f, "{what}: {source}"),
         }
@@ -135,7 +160,9 @@ impl fmt::Display for PortError {
 impl std::error::Error for PortError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            PortError::Permission { source, .. } | PortError::Io { source, .. } => Some(source),
+            PortError::Permission { source, .. } | PortError::Denied { source, .. } | PortError::Io { source, .. } => {
+                Some(source)
+            }
             PortError::Name(e) => Some(e),
             _ => None,
         }
