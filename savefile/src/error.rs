@@ -12,11 +12,29 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The output failed.
+    Write {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Frames of this link type can't be saved: files have no number for it.
+    NotSaveable {
+        /// The handle's link type.
+        dlt: i32,
+    },
+    /// Something has no room in the format.
+    TooLarge {
+        /// What.
+        what: &'static str,
+    },
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Error::Write { source } => write!(f, "error writing dump file: {}", Strerror(source)),
+            Error::NotSaveable { dlt } => write!(f, "link-layer type {dlt} isn't supported in savefiles"),
+            Error::TooLarge { what } => write!(f, "{what} is more than the file format has room for"),
             Error::Read { source } => write!(f, "error reading dump file: {}", Strerror(source)),
         }
     }
@@ -25,7 +43,8 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Read { source } => Some(source),
+            Error::Read { source } | Error::Write { source } => Some(source),
+            _ => None,
         }
     }
 }
