@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `validate.rs` | whether a program may be run at all |
 //! | `interpret.rs` | the meaning of a program: the oracle of all that runs one |
-//! | `jit/` | the same as machine code |
+//! | `lower.rs`, `search.rs` | a program as steps for an emitter, search trees as tables |
+//! | `jit/` | steps as machine code |
+//! | `ebpf/` | steps as eBPF, for the kernel's XDP hook |
 //! | `kernel.rs` | whether Linux would take a program for a socket |
 //! | `image.rs` | programs as text |
 //! | `opcode.rs` | the instructions by name |
@@ -12,14 +14,17 @@
 //! Programs may be longer than the kernel takes, and jump backwards by `ja` (`protochain` does). One that would run for ever ends, without
 //! accepting, after as many backward jumps as the packet has bytes and 64 more: every walk over headers moves by a byte at least.
 
+pub mod ebpf;
 mod image;
 mod interpret;
 mod jit;
 mod kernel;
+mod lower;
 mod opcode;
 #[cfg(test)]
 #[path = "../../tests/programs/mod.rs"]
 mod programs;
+mod search;
 mod validate;
 
 pub use image::{Dump, Form, Image, dump, image};

@@ -9,9 +9,9 @@
 
 #![forbid(unsafe_code)]
 
-use super::lower::{Label, Lowered, Reg, Source, Step, Words};
-use super::search::{Decision, Search};
 use super::{If, MachineCode};
+use crate::engine::lower::{Label, Lowered, Reg, Source, Step, Words};
+use crate::engine::search::{Decision, Search};
 use crate::insn::MEMWORDS;
 use crate::ir::{Alu, Size, Test};
 

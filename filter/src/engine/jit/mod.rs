@@ -1,27 +1,24 @@
 //! Programs as machine code, for x86-64 and aarch64.
 //!
 //! ```text
-//! program --lower--> steps --x86_64 | aarch64--> bytes and tables --memory--> a function
+//! program --../lower--> steps --x86_64 | aarch64--> bytes and tables --memory--> a function
 //! ```
 //!
-//! `lower.rs` knows BPF and no processor: it merges the checks of a packet's length, drops what can't be reached, and finds the search
-//! trees (`search.rs`). The emitters know their processor and almost no BPF. All three only fill vectors; what maps the bytes and calls
-//! them, and has the crate's only `unsafe`, is `memory.rs`.
+//! The emitters know their processor and almost no BPF, and only fill vectors; what maps the bytes and calls them, and has the crate's
+//! only `unsafe`, is `memory.rs`.
 //!
 //! The emitters are written out instead of built on dynasm-rs: fifty forms of instructions don't pay for a procedural macro (with syn) in
 //! the build and four crates in everybody's process, and short and long jumps would be ours to choose all the same.
 
 #[cfg(any(test, target_arch = "aarch64"))]
 mod aarch64;
-mod lower;
 mod memory;
-mod search;
 #[cfg(any(test, target_arch = "x86_64"))]
 mod x86_64;
 
+use super::lower::{Lowered, lower};
 use super::validate::validate;
 use crate::insn::Insn;
-use lower::Lowered;
 use memory::Mapping;
 
 /// The bytes of a function `fn(packet: *const u8, len: usize, wirelen: u32) -> u32` of the C ABI, followed by its tables. It reads only
@@ -46,7 +43,7 @@ impl Jit {
 
     /// The same, of a program that [`validate`] likes.
     pub(super) fn compile_valid(program: &[Insn]) -> Option<Jit> {
-        let code = emit(&lower::lower(program))?;
+        let code = emit(&lower(program))?;
         Some(Jit { mapping: Mapping::new(&code)? })
     }
 

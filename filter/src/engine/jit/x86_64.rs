@@ -11,9 +11,9 @@
 
 mod code;
 
-use super::lower::{Lowered, Reg, Source, Step, Words};
-use super::search::{Decision, Search};
 use super::{If, MachineCode};
+use crate::engine::lower::{Lowered, Reg, Source, Step, Words};
+use crate::engine::search::{Decision, Search};
 use crate::insn::MEMWORDS;
 use crate::ir::{Alu, Size, Test};
 use code::Code;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::engine::interpret;
-use crate::engine::jit::lower::lower;
+use crate::engine::lower::lower;
 use crate::engine::programs::{self, Random, Rules};
 use std::io::Write;
 use std::path::Path;

@@ -4,8 +4,8 @@
 //! moves others' targets: all begin short, those that don't reach are made long, until none is left.
 
 use crate::engine::jit::If;
-use crate::engine::jit::lower::{Label, Lowered};
-use crate::engine::jit::search::Search;
+use crate::engine::lower::{Label, Lowered};
+use crate::engine::search::Search;
 use std::collections::HashMap;
 
 /// Where in the finished code something lies: behind so many bytes and so many jumps.

@@ -1,6 +1,6 @@
-//! A program as steps for an emitter.
+//! A program as steps for an emitter: of machine code (`jit/`) or of eBPF (`ebpf/`).
 //!
-//! What is won here, for both processors:
+//! This knows BPF and no processor. What is won here, for all of them:
 //! - *One check for many loads.* `need[i]` is the least captured length with which the program can still accept once it stands before
 //!   instruction `i`: with less, every way from there ends in a load out of bounds or in `ret #0`, which is the same verdict. So the
 //!   first load checks for all that must follow it, and a load behind such a check has none. `need_x` is the same for loads at X.

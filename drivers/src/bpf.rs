@@ -1,0 +1,81 @@
+//! Programs that the kernel runs on an interface's frames, made here instruction by instruction: no compiler, no libbpf.
+//!
+//! ```text
+//!   card ──> driver, receive queue q
+//!              │
+//!      ┌───────▼────────┐ refuses
+//!      │ the filter     ├──────────────────────────────> passed + 1 ──> the host, untouched
+//!      └───────┬────────┘                                                   ▲
+//!      ┌───────▼────────┐                                                   │
+//!      │ metadata       │ time, generation: 16 bytes in front of the frame  │
+//!      └───────┬────────┘ (a driver without room for them: nothing)         │
+//!      ┌───────▼────────┐ no socket                                         │
+//!      │ socket of q?   ├──────────────────────────────> unclaimed + 1 ─────┘
+//!      └───────┬────────┘
+//!              └───> accepted + 1 ──> the AF_XDP socket
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `program.rs` | that program, loaded: [`XdpProgram`] |
+//! | `metadata.rs` | what lies in front of a frame, for who reads it: [`Metadata`] |
+//! | `counters.rs` | what the program counts: [`Counters`] |
+//! | `redirect.rs` | the programs of host rings: a frame goes to another interface |
+//! | `attach.rs` | programs on interfaces, and off again: [`Link`] |
+//!
+//! # A filter that changes
+//! [`Link::replace`] puts a new program in the old one's place. Each frame meets one of them whole, but frames of the old one are on their
+//! way: in other processors that are about to finish, and in the sockets' rings. Each frame carries the generation of the program that accepted
+//! it, so a reader tells them apart: it passes over frames of another generation than its own. A frame without metadata has none: there a
+//! reader runs its own filter until it has seen as many frames as its ring had slots, or always.
+//!
+//! # Time
+//! `bpf_ktime_get_ns`: CLOCK_MONOTONIC, taken when the filter has accepted the frame; so each frame of a batch has its own.
+
+mod attach;
+mod counters;
+mod metadata;
+mod program;
+mod redirect;
+
+pub use attach::{Link, attach_tcx, attach_xdp};
+pub use counters::{Counters, Counts};
+pub use metadata::{METADATA_LEN, Metadata};
+pub use program::XdpProgram;
+pub use redirect::{Redirect, load_redirect};
+
+use crate::Error;
+use crate::sys::bpf::{LoadError, ProgramKind, program_load};
+use filter::engine::ebpf::Insn;
+use std::os::fd::OwnedFd;
+
+/// Loads a program.
+fn load(kind: ProgramKind, name: &str, insns: &[Insn]) -> Result<OwnedFd, Error> {
+    match program_load(kind, name, insns) {
+        Ok((program, _)) => Ok(program),
+        Err(LoadError { source, log }) => match reason(&log) {
+            Some(line) => Err(Error::Verifier { line: line.to_string(), source }),
+            None => Err(Error::system("load a program into the kernel", source)),
+        },
+    }
+}
+
+/// The verifier's last line but for its counts; the other ones tell what led there.
+fn reason(log: &str) -> Option<&str> {
+    let counts = ["processed ", "verification time ", "stack depth ", "insns processed"];
+    log.lines().map(str::trim).rfind(|line| !line.is_empty() && !counts.iter().any(|count| line.starts_with(count)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verifiers_reason_is_its_last_line_without_counts() {
+        let log = "func#0 @0\nBPF program is too large. Processed 1000001 insn\nverification time 5 usec\nstack depth 4\n\
+                   processed 1000001 insns (limit 1000000) max_states_per_insn 4\n\n";
+        assert_eq!(reason(log), Some("BPF program is too large. Processed 1000001 insn"));
+        assert_eq!(reason("processed 3 insns (limit 1000000)\n"), None);
+        assert_eq!(reason(""), None);
+    }
+}

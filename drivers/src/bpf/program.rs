@@ -1,0 +1,120 @@
+//! The XDP program of a port. The picture is in the module above.
+
+use super::counters::{Count, Counters};
+use super::metadata::{GENERATION, MARK, MARK_AT, METADATA_LEN, TIME};
+use crate::Error;
+use crate::sys::bpf::{MapKind, ProgramKind, READ_ONLY_FOR_PROGRAMS, map_create, map_freeze, map_update};
+use filter::engine::ebpf::{Asm, Helper, If, Insn, Op, Operand, Place, Reg, Width, XdpFilter};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// What the program of a port is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct XdpProgram<'a> {
+    /// The sockets by receive queue: a map of kind [`MapKind::Xsk`].
+    pub xskmap: BorrowedFd<'a>,
+    /// Where it counts.
+    pub counters: &'a Counters,
+    /// Which frames it takes; all without a filter.
+    pub filter: Option<&'a XdpFilter>,
+    /// What frames carry that it accepted.
+    pub generation: u32,
+    /// Frames carry the time, too.
+    pub time: bool,
+    /// It is given frames of several buffers (Linux 5.18), where driver and sockets have them.
+    pub frags: bool,
+}
+
+/// `struct xdp_md`: where its fields are.
+const DATA: i16 = 0;
+const DATA_META: i16 = 8;
+const RX_QUEUE_INDEX: i16 = 16;
+
+/// `enum xdp_action`.
+const XDP_PASS: i32 = 2;
+const XDP_REDIRECT: i32 = 4;
+
+impl XdpProgram<'_> {
+    /// Loads it.
+    ///
+    /// # Errors
+    /// [`Error::Verifier`] when the kernel does not take the filter; then a program without it serves, and the filter runs elsewhere.
+    pub fn load(&self) -> Result<OwnedFd, Error> {
+        let table = match self.filter.map(XdpFilter::table) {
+            None | Some([]) => None,
+            Some(words) => Some(table_map(words)?),
+        };
+        let insns = self.insns(table.as_ref().map(AsFd::as_fd))?;
+        // The program holds its maps from here on.
+        super::load(ProgramKind::Xdp { frags: self.frags }, "nm_port", &insns)
+    }
+
+    /// Its instructions; `table` is the array map with the filter's table, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Assembler`].
+    pub fn insns(&self, table: Option<BorrowedFd<'_>>) -> Result<Vec<Insn>, Error> {
+        use Operand::{Imm, Reg as R};
+        use Reg::{R0, R1, R2, R3, R6, R7};
+        let mut asm = Asm::new();
+        let (accept, reject) = (asm.label(), asm.label());
+        asm.push(Insn::alu64(Op::Mov, R6, R(R1)));
+        if let Some(filter) = self.filter {
+            let table = table.map_or(-1, |table| table.as_raw_fd());
+            filter.emit(&mut asm, &Place { accept, reject, table, frags: self.frags });
+        }
+        asm.place(accept);
+        self.metadata(&mut asm);
+        asm.push_double(Insn::map(R1, self.xskmap.as_raw_fd()));
+        asm.push(Insn::load(Width::W32, R2, R6, RX_QUEUE_INDEX));
+        asm.push(Insn::alu32(Op::Mov, R3, Imm(XDP_PASS)));
+        asm.push(Insn::call(Helper::RedirectMap));
+        asm.push(Insn::alu64(Op::Mov, R7, R(R0)));
+        let (unclaimed, end) = (asm.label(), asm.label());
+        asm.jump32(If::Ne, R7, Imm(XDP_REDIRECT), unclaimed);
+        self.counters.emit(&mut asm, Count::Accepted);
+        asm.goto(end);
+        asm.place(unclaimed);
+        self.counters.emit(&mut asm, Count::Unclaimed);
+        asm.place(end);
+        asm.push(Insn::alu64(Op::Mov, R0, R(R7)));
+        asm.push(Insn::exit());
+        asm.place(reject);
+        self.counters.emit(&mut asm, Count::Passed);
+        asm.push(Insn::alu32(Op::Mov, R0, Imm(XDP_PASS)));
+        asm.push(Insn::exit());
+        Ok(asm.finish()?)
+    }
+
+    /// Writes the metadata, where there is room. Pointers to the frame are worth nothing after that.
+    fn metadata(&self, asm: &mut Asm) {
+        use Operand::{Imm, Reg as R};
+        use Reg::{R0, R1, R2, R3, R6, R7};
+        let none = asm.label();
+        asm.push(Insn::alu64(Op::Mov, R1, R(R6)));
+        asm.push(Insn::alu32(Op::Mov, R2, Imm(-(METADATA_LEN as i32))));
+        asm.push(Insn::call(Helper::XdpAdjustMeta));
+        asm.jump32(If::Ne, R0, Imm(0), none);
+        if self.time {
+            asm.push(Insn::call(Helper::KtimeGetNs));
+        }
+        asm.push(Insn::load(Width::W32, R2, R6, DATA_META));
+        asm.push(Insn::load(Width::W32, R7, R6, DATA));
+        asm.push(Insn::alu64(Op::Mov, R3, R(R2)));
+        asm.push(Insn::alu64(Op::Add, R3, Imm(METADATA_LEN as i32)));
+        asm.jump(If::Gt, R3, R(R7), none);
+        asm.push(Insn::store(Width::W64, R2, TIME, R0)); // 0 without time
+        asm.push(Insn::store_imm(Width::W32, R2, GENERATION, self.generation as i32));
+        asm.push(Insn::store_imm(Width::W32, R2, MARK_AT, MARK as i32));
+        asm.place(none);
+    }
+}
+
+/// A constant map of one element.
+fn table_map(words: &[u64]) -> Result<OwnedFd, Error> {
+    let failed = |source| Error::system("make a filter's table", source);
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let map = map_create(MapKind::Array, "nm_filter", bytes.len() as u32, 1, READ_ONLY_FOR_PROGRAMS).map_err(failed)?;
+    map_update(map.as_fd(), 0, &bytes).map_err(failed)?;
+    map_freeze(map.as_fd()).map_err(failed)?;
+    Ok(map)
+}

@@ -1,0 +1,130 @@
+//! What only rtnetlink(7) tells about an interface: which XDP program it has.
+
+use super::{check, owned};
+use std::io;
+use std::os::fd::AsRawFd;
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_GETLINK: u16 = 18;
+const NLMSG_ERROR: u16 = 2;
+const NLM_F_REQUEST: u16 = 1;
+const IFLA_XDP: u16 = 43;
+const IFLA_XDP_PROG_ID: u16 = 4;
+/// The programs of each hook, when several are attached: native, generic, hardware.
+const IFLA_XDP_IDS: [u16; 3] = [5, 6, 7];
+/// `NLA_TYPE_MASK`
+const ATTRIBUTE_TYPE: u16 = 0x3fff;
+
+/// Bytes of `struct nlmsghdr`, and of `struct ifinfomsg`.
+const HEADER: usize = 16;
+const INTERFACE: usize = 16;
+
+/// The number of the XDP program of an interface, `None` when it has none.
+///
+/// # Errors
+/// What the kernel says: `ENODEV` when there is no such interface.
+pub fn xdp_program_id(ifindex: u32) -> io::Result<Option<u32>> {
+    // SAFETY: three integers.
+    let socket = owned(libc::c_long::from(unsafe {
+        libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE)
+    }))?;
+    let mut request = [0_u8; HEADER + INTERFACE];
+    request[..4].copy_from_slice(&((HEADER + INTERFACE) as u32).to_ne_bytes());
+    request[4..6].copy_from_slice(&RTM_GETLINK.to_ne_bytes());
+    request[6..8].copy_from_slice(&NLM_F_REQUEST.to_ne_bytes());
+    request[HEADER + 4..HEADER + 8].copy_from_slice(&ifindex.to_ne_bytes());
+    // SAFETY: rules 1 and 3.
+    check(unsafe { libc::send(socket.as_raw_fd(), request.as_ptr().cast(), request.len(), 0) } as libc::c_long)?;
+    let mut answer = vec![0_u8; 1 << 16];
+    // SAFETY: rules 1 and 3.
+    let len =
+        check(unsafe { libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0) } as libc::c_long)?;
+    answer.truncate(len as usize);
+    read_answer(&answer)
+}
+
+fn read_answer(answer: &[u8]) -> io::Result<Option<u32>> {
+    let garbled = || io::Error::from(io::ErrorKind::InvalidData);
+    match u16_at(answer, 4).ok_or_else(garbled)? {
+        NLMSG_ERROR => {
+            let error = u32_at(answer, HEADER).ok_or_else(garbled)? as i32;
+            Err(io::Error::from_raw_os_error(error.wrapping_neg()))
+        }
+        RTM_NEWLINK => {
+            let attributes = answer.get(HEADER + INTERFACE..).ok_or_else(garbled)?;
+            let Some(xdp) = attribute(attributes, IFLA_XDP) else { return Ok(None) };
+            let id = |kind| attribute(xdp, kind).and_then(|value| u32_at(value, 0)).filter(|&id| id != 0);
+            Ok(id(IFLA_XDP_PROG_ID).or_else(|| IFLA_XDP_IDS.into_iter().find_map(id)))
+        }
+        _ => Err(garbled()),
+    }
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().copied().map(u16::from_ne_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().copied().map(u32::from_ne_bytes)
+}
+
+/// The value of the attribute of this type: a length and a type of 16 bits each, the value, filled up to a multiple of 4.
+fn attribute(mut attributes: &[u8], kind: u16) -> Option<&[u8]> {
+    loop {
+        let len = usize::from(u16_at(attributes, 0)?);
+        let value = attributes.get(4..len)?;
+        if u16_at(attributes, 2)? & ATTRIBUTE_TYPE == kind {
+            return Some(value);
+        }
+        attributes = attributes.get(len.next_multiple_of(4)..)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attr(kind: u16, value: &[u8]) -> Vec<u8> {
+        let mut bytes = [(value.len() as u16 + 4).to_ne_bytes(), kind.to_ne_bytes()].concat();
+        bytes.extend(value);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    fn answer(kind: u16, rest: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; HEADER];
+        bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
+        bytes.extend(rest);
+        bytes
+    }
+
+    #[test]
+    fn answers_are_read() {
+        let link = |attributes: &[u8]| answer(RTM_NEWLINK, &[&[0; INTERFACE], attributes].concat());
+        let name = attr(3, b"eth0\0");
+        let one = attr(IFLA_XDP | 0x8000, &[attr(2, &[2]), attr(4, &42_u32.to_ne_bytes())].concat());
+        let several = attr(IFLA_XDP, &[attr(2, &[4]), attr(6, &7_u32.to_ne_bytes())].concat());
+        let none = attr(IFLA_XDP, &attr(2, &[0]));
+        let id = |attributes: &[&[u8]]| read_answer(&link(&attributes.concat())).expect("an answer");
+        assert_eq!(id(&[&name, &one]), Some(42));
+        assert_eq!(id(&[&several]), Some(7));
+        assert_eq!(id(&[&name, &none]), None);
+        assert_eq!(id(&[&name]), None);
+        assert_eq!(id(&[]), None);
+    }
+
+    #[test]
+    fn errors_and_garbage_are_errors() {
+        let error = read_answer(&answer(NLMSG_ERROR, &(-libc::ENODEV).to_ne_bytes())).expect_err("an error");
+        assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
+        for bytes in [&[][..], &[0; 5], &answer(RTM_NEWLINK, &[0; 3]), &answer(3, &[0; 16])] {
+            assert!(read_answer(bytes).is_err(), "{bytes:?}");
+        }
+        // A length that is shorter than the attribute's head, or longer than all.
+        for len in [0_u16, 3, 200] {
+            let mut bytes = answer(RTM_NEWLINK, &[0; INTERFACE + 8]);
+            bytes[HEADER + INTERFACE..][..2].copy_from_slice(&len.to_ne_bytes());
+            assert_eq!(read_answer(&bytes).expect("an answer"), None);
+        }
+    }
+}
