@@ -19,6 +19,7 @@
 pub mod cases;
 pub mod cc;
 pub mod dist;
+pub mod files;
 pub mod filters;
 pub mod frames;
 pub mod hidden;

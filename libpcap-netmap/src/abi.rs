@@ -146,7 +146,7 @@ pub struct pcap_addr {
     pub dstaddr: *mut sockaddr,
 }
 
-/// What writes a savefile; made and used by the system's library.
+/// What writes a savefile: a C stream, and nobody looks into it here.
 #[repr(C)]
 pub struct pcap_dumper_t {
     _opaque: [u8; 0],

@@ -28,8 +28,6 @@ pub(crate) fn activate(live: &Live) -> c_int {
         Ok(port) => port,
         Err(error) => return live.fail_port(&error),
     };
-    // A program may leave for a chroot or drop its rights next, and open a savefile for writing after that.
-    let _ = crate::system::get();
     let snaplen = match options.snaplen {
         1..MAXIMUM_SNAPLEN => options.snaplen,
         _ => MAXIMUM_SNAPLEN,
@@ -40,7 +38,6 @@ pub(crate) fn activate(live: &Live) -> c_int {
         rx: UnsafeCell::new(Rx::new(port.rx, snaplen as u32, nano)),
         tx: Tx::new(port.tx),
         snaplen,
-        precision: options.precision,
         timeout_ms: options.timeout_ms,
         immediate: options.immediate,
         nonblocking: AtomicBool::new(options.nonblocking || options.timeout_ms < 0),

@@ -98,8 +98,6 @@ pub(crate) struct Active {
     pub(crate) tx: Tx,
     /// Bytes.
     pub(crate) snaplen: c_int,
-    /// `PCAP_TSTAMP_PRECISION_*`.
-    pub(crate) precision: c_int,
     /// The read timeout as it was set; only its sign has changed meaning: see `nonblocking`.
     pub(crate) timeout_ms: c_int,
     pub(crate) immediate: bool,

@@ -10,7 +10,8 @@
 //! | `rx.rs`, `blocking.rs` | reading packets, non-blocking mode, `select` |
 //! | `tx.rs` | transmitting packets |
 //! | `filter.rs` and its folder | filters |
-//! | `savefile.rs`, `dead.rs` | reading and writing savefiles, handles without a device |
+//! | `savefile.rs`, `dead.rs` | reading savefiles, handles without a device |
+//! | `dump.rs` | writing savefiles |
 //! | `devices.rs` | selecting a device |
 //! | `properties.rs`, `stats.rs`, `error.rs` | link types, statistics, errors |
 //! | `names.rs` and its folder, `resolve.rs` | names and numbers |
@@ -24,6 +25,7 @@ mod blocking;
 mod create;
 mod dead;
 mod devices;
+mod dump;
 mod error;
 mod exit;
 mod filter;
@@ -48,6 +50,7 @@ pub use blocking::*;
 pub use create::{pcap_close, pcap_create, pcap_open_live};
 pub use dead::{pcap_open_dead, pcap_open_dead_with_tstamp_precision};
 pub use devices::*;
+pub use dump::*;
 pub use error::{pcap_statustostr, pcap_strerror};
 pub use handle::Handle as pcap_t;
 pub use names::*;

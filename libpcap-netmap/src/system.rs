@@ -1,4 +1,4 @@
-//! The one door to the system's libpcap, which serves what is not ours: cards and savefiles.
+//! The one door to the system's libpcap, which serves what is not ours: cards, and savefiles to be read.
 //!
 //! It is opened on first need, once, and stays. `RTLD_DEEPBIND` makes its inner calls its own: without it they
 //! would come back to our functions of the same names. What callers free (`pcap_freealldevs`, `pcap_free_datalinks`, …)
@@ -8,7 +8,7 @@ mod find;
 
 use crate::abi::*;
 use crate::handle::ForeignHandle as P;
-use libc::{FILE, c_char, c_int, c_long, c_uchar, c_uint, c_void, size_t, timeval};
+use libc::{FILE, c_char, c_int, c_uchar, c_uint, c_void, size_t, timeval};
 use libloading::os::unix::Library;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -76,7 +76,6 @@ functions! {
     pcap_close: fn(*mut P);
     pcap_list_tstamp_types: fn(*mut P, *mut *mut c_int) -> c_int;
     pcap_free_tstamp_types: fn(*mut c_int);
-    pcap_open_dead_with_tstamp_precision: fn(c_int, c_int, c_uint) -> *mut P;
     pcap_open_offline_with_tstamp_precision: fn(*const c_char, c_uint, *mut c_char) -> *mut P;
     pcap_fopen_offline_with_tstamp_precision: fn(*mut FILE, c_uint, *mut c_char) -> *mut P;
     pcap_next: fn(*mut P, *mut pcap_pkthdr) -> *const c_uchar;
@@ -106,15 +105,6 @@ functions! {
     pcap_get_selectable_fd: fn(*mut P) -> c_int;
     pcap_get_required_select_timeout: fn(*mut P) -> *const timeval;
     pcap_lib_version: fn() -> *const c_char;
-    pcap_dump_open: fn(*mut P, *const c_char) -> *mut pcap_dumper_t;
-    pcap_dump_open_append: fn(*mut P, *const c_char) -> *mut pcap_dumper_t;
-    pcap_dump_fopen: fn(*mut P, *mut FILE) -> *mut pcap_dumper_t;
-    pcap_dump: fn(*mut c_uchar, *const pcap_pkthdr, *const c_uchar);
-    pcap_dump_file: fn(*mut pcap_dumper_t) -> *mut FILE;
-    pcap_dump_ftell: fn(*mut pcap_dumper_t) -> c_long;
-    pcap_dump_ftell64: fn(*mut pcap_dumper_t) -> i64;
-    pcap_dump_flush: fn(*mut pcap_dumper_t) -> c_int;
-    pcap_dump_close: fn(*mut pcap_dumper_t);
 }
 
 // SAFETY: function pointers, a path and a handle of dlopen: all may be used from any thread.
