@@ -100,7 +100,8 @@ impl Member {
             let mapping = Mapping::new(&file, layout.total_bytes()).map_err(map)?;
             let parts = View::<PortPage>::new(&mapping).zip(RxRing::new(&mapping, &layout));
             let (page, ring) = parts.ok_or_else(|| map(std::io::ErrorKind::UnexpectedEof.into()))?;
-            nm_core::shm::layout::write_interface(&mapping, &layout, &full_name);
+            let (at, tx, rx) = (layout.interface(), layout.tx_ring(), layout.rx_ring());
+            nm_core::shm::layout::write_interface(&mapping, at, tx, rx, &full_name);
             Ok((file, page, ring))
         })();
         let (file, page, ring) = match made {

@@ -1,6 +1,6 @@
 //! The other end of a receive ring: how a sender fills it.
 
-use super::slots::{Direction, FrameRef, Malformed, Run, Slots};
+use super::slots::{FrameRef, Malformed, Run, Slots};
 use super::tx::TxRing;
 use crate::shm::layout::{BUF_SIZE, Layout};
 use crate::shm::mapping::Mapping;
@@ -17,7 +17,7 @@ pub struct PeerRing {
 impl PeerRing {
     /// The receive ring of a mapped port. `None` when the mapping is shorter than its layout.
     pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<PeerRing> {
-        Some(PeerRing { slots: Slots::new(mapping, layout, Direction::Rx)? })
+        Some(PeerRing { slots: Slots::new(mapping, &layout.rx_place())? })
     }
 
     /// How many slots the ring has; at most one less can be filled.

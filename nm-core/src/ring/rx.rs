@@ -7,9 +7,10 @@
 //! ```
 //! `release` moves head to cur; the next rxsync gives those slots back.
 
-use super::slots::{Direction, Slots};
+use super::slots::{Direction, Piece, Slots, shuffled};
 use crate::shm::layout::Layout;
 use crate::shm::mapping::Mapping;
+use crate::shm::place::RingPlace;
 use std::sync::Arc;
 
 /// How many frames ahead the bytes are asked for.
@@ -42,24 +43,60 @@ pub struct RxRing {
     /// The buffer that each slot had at first: a good guess where its frame lies.
     first_bufs: Box<[u32]>,
     scratch: Vec<u8>,
+    /// All ones where a slot's `ptr` is the frame's time.
+    time_mask: u64,
+    /// The header's tail is ours to write, not a kernel's.
+    owns_tail: bool,
+    /// The first slot whose buffer a driver has not taken back.
+    taken_back: u32,
 }
 
 impl RxRing {
     /// The receive ring of a port's mapping, made fresh. `None` when the mapping is shorter than its layout.
     pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<RxRing> {
-        let slots = Slots::new(mapping, layout, Direction::Rx)?;
-        let first_bufs = slots.initialize(layout, Direction::Rx).into_boxed_slice();
-        Some(RxRing {
+        let first = layout.rx_first_buf();
+        let bufs = shuffled(layout.rx_slots).into_iter().map(|n| first + n).collect();
+        RxRing::make(mapping, &layout.rx_place(), bufs)
+    }
+
+    /// A ring at `place`, made fresh, whose slots begin with these buffers. `None` when it does not lie in the mapping
+    /// or the numbers of slots and buffers differ.
+    pub fn make(mapping: &Arc<Mapping>, place: &RingPlace, bufs: Vec<u32>) -> Option<RxRing> {
+        let slots = Slots::new(mapping, place)?;
+        if bufs.len() != slots.num_slots() as usize {
+            return None;
+        }
+        slots.initialize(Direction::Rx, &bufs);
+        Some(RxRing::begin(slots, 0, u64::MAX, bufs.into_boxed_slice()))
+    }
+
+    /// A ring at `place` that a kernel has made and whose tail it moves: see [`RxRing::publish_head`] and
+    /// [`RxRing::learn_tail`]. Its slots carry no times. `None` when it does not lie in the mapping, or its
+    /// positions make no sense.
+    pub fn adopt(mapping: &Arc<Mapping>, place: &RingPlace) -> Option<RxRing> {
+        let slots = Slots::new(mapping, place)?;
+        let (head, _) = slots.read_header()?;
+        let bufs = slots.buffers();
+        let mut ring = RxRing { owns_tail: false, ..RxRing::begin(slots, head, 0, bufs) };
+        ring.learn_tail();
+        Some(ring)
+    }
+
+    fn begin(slots: Slots, at: u32, time_mask: u64, first_bufs: Box<[u32]>) -> RxRing {
+        RxRing {
             slots,
-            head: 0,
-            cur: 0,
-            tail: 0,
+            head: at,
+            cur: at,
+            tail: at,
             malformed: 0,
             stamp_ns: 0,
             last_ns: 0,
             first_bufs,
             scratch: Vec::new(),
-        })
+            time_mask,
+            owns_tail: true,
+            taken_back: at,
+        }
     }
 
     /// Slots that can be read and were not yet handed out.
@@ -125,7 +162,7 @@ impl RxRing {
     /// nanoseconds. More than [`CLOCK_STEP_NS`] is a clock that was set back, and is followed.
     #[inline(always)]
     fn time(&mut self, i: u32) -> u64 {
-        let ns = match self.slots.time(i) {
+        let ns = match self.slots.time(i) & self.time_mask {
             0 => self.stamp_ns,
             ns => ns,
         };
@@ -193,6 +230,88 @@ impl RxRing {
             self.slots.prefetch_first(self.cur, self.first_bufs[self.cur as usize]);
         }
         self.tail = tail;
-        self.slots.write_header(self.head, self.cur, tail);
+        if self.owns_tail {
+            self.slots.write_header(self.head, self.cur, tail);
+        }
+    }
+}
+
+/// For drivers whose own process fills the ring, buffer by buffer.
+impl RxRing {
+    /// Slots that can still be filled.
+    #[inline(always)]
+    pub fn room(&self) -> u32 {
+        self.slots.num_slots() - 1 - self.slots.distance(self.taken_back, self.tail)
+    }
+
+    /// Puts one received piece at the tail, with its time (ns of CLOCK_REALTIME, 0: the sync's). False when the ring
+    /// is full, or the piece makes no sense, which is counted.
+    #[inline(always)]
+    pub fn append(&mut self, piece: Piece, time_ns: u64) -> bool {
+        if self.room() == 0 {
+            return false;
+        }
+        if !self.slots.describe(self.tail, piece, time_ns) {
+            self.malformed += 1;
+            return false;
+        }
+        self.tail = self.slots.next(self.tail);
+        true
+    }
+
+    /// Takes back the slots from `tail` on, which were just appended: the rest of their frame will not come. Returns
+    /// false for a position that is not between what was read and the tail.
+    pub fn cut(&mut self, tail: u32) -> bool {
+        let inside = tail < self.slots.num_slots()
+            && self.slots.distance(self.cur, tail) <= self.slots.distance(self.cur, self.tail);
+        if inside {
+            self.tail = tail;
+        }
+        inside
+    }
+
+    /// Shows what was appended in the `netmap_ring`.
+    #[inline(always)]
+    pub fn publish(&mut self) {
+        self.slots.write_header(self.head, self.cur, self.tail);
+    }
+
+    /// The buffer of the next slot that was released and whose buffer is not yet taken back; the slot can then be
+    /// filled anew. One that names no buffer is passed over and counted.
+    #[inline(always)]
+    pub fn take_back(&mut self) -> Option<u32> {
+        while self.taken_back != self.head {
+            let slot = self.slots.read(self.taken_back);
+            self.taken_back = self.slots.next(self.taken_back);
+            match slot {
+                Ok(piece) => return Some(piece.buf_idx),
+                Err(_) => self.malformed += 1,
+            }
+        }
+        None
+    }
+
+    /// The `N` bytes that begin `back` bytes before a buffer, where a driver left a note about its frame. `None` when
+    /// they are not the buffer's own.
+    #[inline(always)]
+    pub fn note<const N: usize>(&self, buf_idx: u32, back: u32) -> Option<[u8; N]> {
+        self.slots.note(buf_idx, back)
+    }
+}
+
+/// For drivers whose kernel fills the ring.
+impl RxRing {
+    /// Shows the kernel which slots it gets back, and from where on it is to wake the reader.
+    pub fn publish_head(&mut self) {
+        self.slots.write_head(self.head, self.cur);
+    }
+
+    /// Learns the kernel's tail, as [`RxRing::set_tail`] does. Returns the slots that can be read.
+    pub fn learn_tail(&mut self) -> u32 {
+        match self.slots.read_header() {
+            Some((_, tail)) => self.set_tail(tail),
+            None => self.malformed += 1,
+        }
+        self.ready()
     }
 }

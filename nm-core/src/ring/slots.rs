@@ -4,8 +4,8 @@
 //! 2^32, are another type and not found here.)
 
 use crate::abi;
-use crate::shm::layout::{BUF_SIZE, Layout, RESERVED_BUFS};
 use crate::shm::mapping::{Mapping, Shared};
+use crate::shm::place::{RESERVED_BUFS, RingPlace};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -36,13 +36,17 @@ struct RingHeader {
 // SAFETY: repr(C), atomics only.
 unsafe impl Shared for RingHeader {}
 
-/// A slot's contents.
+/// What a slot says: one piece of a frame, or all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slot {
+pub struct Piece {
+    /// The buffer that it lies in.
     pub buf_idx: u32,
+    /// Bytes of it.
     pub len: u16,
+    /// `NS_*` bits; [`abi::NS_MOREFRAG`] when the frame goes on in the next slot.
     pub flags: u16,
 }
+use Piece as Slot;
 
 impl Slot {
     #[inline(always)]
@@ -153,7 +157,12 @@ pub(crate) struct Slots {
     bufs: NonNull<u8>,
     num_slots: u32,
     num_bufs: u32,
+    stride: u32,
+    room: u32,
+    headroom: u32,
     header_at: usize,
+    /// Bytes from the ring to buffer 0, for who uses netmap's macros.
+    buf_ofs: i64,
     keep: Arc<Mapping>,
 }
 
@@ -168,35 +177,46 @@ pub(crate) enum Direction {
 }
 
 impl Slots {
-    /// The ring of `layout` in `mapping`, which may hold only the receive part; `None` when it is too short.
-    pub(crate) fn new(mapping: &Arc<Mapping>, layout: &Layout, direction: Direction) -> Option<Slots> {
-        let (header_at, num_slots, num_bufs) = match direction {
-            Direction::Rx => (layout.rx_ring(), layout.rx_slots, layout.tx_first_buf()),
-            Direction::Tx => (layout.tx_ring(), layout.tx_slots, layout.num_bufs()),
-        };
-        mapping.at::<RingHeader>(header_at)?;
-        let slots =
-            mapping.bytes(header_at + size_of::<abi::netmap_ring>(), num_slots as usize * size_of::<SlotCell>())?;
-        let bufs = mapping.bytes(layout.buffers(), num_bufs as usize * BUF_SIZE as usize)?;
-        Some(Slots { slots: slots.cast(), bufs, num_slots, num_bufs, header_at, keep: Arc::clone(mapping) })
+    /// The ring at `place` of `mapping`; `None` when it does not lie inside, or the place makes no sense.
+    pub(crate) fn new(mapping: &Arc<Mapping>, place: &RingPlace) -> Option<Slots> {
+        if !place.is_sound() {
+            return None;
+        }
+        let RingPlace { ring, num_slots, buffers, stride, room, headroom, num_bufs } = *place;
+        mapping.at::<RingHeader>(ring)?;
+        let first = place.slots()?;
+        let slots = mapping.bytes(first, num_slots as usize * size_of::<SlotCell>())?;
+        if first % align_of::<SlotCell>() != 0 {
+            return None;
+        }
+        let bufs = mapping.bytes(buffers, place.buffer_bytes()?)?;
+        Some(Slots {
+            slots: slots.cast(),
+            bufs,
+            num_slots,
+            num_bufs,
+            stride,
+            room,
+            headroom,
+            header_at: ring,
+            buf_ofs: buffers as i64 - ring as i64,
+            keep: Arc::clone(mapping),
+        })
     }
 
-    /// Writes a fresh ring: header, and one buffer for each slot. Returns the buffers' numbers.
-    pub(crate) fn initialize(&self, layout: &Layout, direction: Direction) -> Vec<u32> {
-        let (first, dir, order) = match direction {
-            Direction::Rx => (layout.rx_first_buf(), 1u32, shuffled(self.num_slots)),
-            Direction::Tx => (layout.tx_first_buf(), 0, (0..self.num_slots).collect()),
-        };
-        let bufs: Vec<u32> = order.into_iter().map(|n| first + n).collect();
+    /// Writes a fresh ring: header, and one of `bufs` for each slot. Numbers that are no buffer's are
+    /// found malformed when the slot is read.
+    pub(crate) fn initialize(&self, direction: Direction, bufs: &[u32]) {
+        let dir = u32::from(direction == Direction::Rx);
         if let Some(h) = self.keep.at::<RingHeader>(self.header_at) {
             // ORDER: Relaxed, all of these: the port is announced later, with Release.
-            h.buf_ofs.store((layout.buffers() - self.header_at) as u64, Ordering::Relaxed);
+            h.buf_ofs.store(self.buf_ofs as u64, Ordering::Relaxed);
             h.num_slots.store(self.num_slots, Ordering::Relaxed);
-            h.nr_buf_size.store(BUF_SIZE, Ordering::Relaxed);
+            h.nr_buf_size.store(self.stride, Ordering::Relaxed);
             let ringid_dir = if cfg!(target_endian = "little") { dir << 16 } else { dir };
             h.ringid_dir.store(ringid_dir, Ordering::Relaxed);
         }
-        for (i, &buf_idx) in (0..self.num_slots).zip(&bufs) {
+        for (i, &buf_idx) in (0..self.num_slots).zip(bufs) {
             let cell = self.cell(i);
             // ORDER: Relaxed, as above.
             cell.word.store(Slot { buf_idx, len: 0, flags: 0 }.pack(), Ordering::Relaxed);
@@ -204,7 +224,30 @@ impl Slots {
         }
         let tail = if direction == Direction::Tx { self.num_slots - 1 } else { 0 };
         self.write_header(0, 0, tail);
-        bufs
+    }
+
+    /// The buffers that the slots name now.
+    pub(crate) fn buffers(&self) -> Box<[u32]> {
+        // ORDER: Relaxed; only hints are made of them.
+        (0..self.num_slots).map(|i| Slot::unpack(self.cell(i).word.load(Ordering::Relaxed)).buf_idx).collect()
+    }
+
+    /// The header's head and tail: a ring that its maker, a kernel, has filled in.
+    pub(crate) fn read_header(&self) -> Option<(u32, u32)> {
+        let h = self.keep.at::<RingHeader>(self.header_at)?;
+        // ORDER: Acquire, the tail: pairs with the kernel's store of it, so that the slots before it are whole. The
+        // head is the program's own word.
+        let (tail, head) = (h.tail.load(Ordering::Acquire), h.head.load(Ordering::Relaxed));
+        (head < self.num_slots && tail < self.num_slots).then_some((head, tail))
+    }
+
+    /// Shows a kernel the program's own words alone.
+    pub(crate) fn write_head(&self, head: u32, cur: u32) {
+        if let Some(h) = self.keep.at::<RingHeader>(self.header_at) {
+            // ORDER: Release, both: the kernel, maybe on another processor, reads the slots after them.
+            h.cur.store(cur, Ordering::Release);
+            h.head.store(head, Ordering::Release);
+        }
     }
 
     /// Shows the owner's view in the `netmap_ring`, for who walks it with netmap's macros.
@@ -220,6 +263,12 @@ impl Slots {
 
     pub(crate) fn num_slots(&self) -> u32 {
         self.num_slots
+    }
+
+    /// Bytes of a buffer that a frame may fill.
+    #[inline(always)]
+    pub(crate) fn room(&self) -> u32 {
+        self.room
     }
 
     /// The slot number after `i`.
@@ -254,7 +303,7 @@ impl Slots {
     pub(crate) fn read(&self, i: u32) -> Result<Slot, Malformed> {
         // ORDER: Relaxed; the slot was published by the tail that the caller loaded with Acquire.
         let s = Slot::unpack(self.cell(i).word.load(Ordering::Relaxed));
-        if s.buf_idx >= self.num_bufs || s.buf_idx < RESERVED_BUFS || u32::from(s.len) > BUF_SIZE {
+        if s.buf_idx >= self.num_bufs || s.buf_idx < RESERVED_BUFS || u32::from(s.len) > self.room {
             return Err(Malformed);
         }
         Ok(s)
@@ -272,21 +321,21 @@ impl Slots {
     pub(crate) fn buffer(&self, buf_idx: u32) -> *mut u8 {
         debug_assert!(buf_idx < self.num_bufs);
         // SAFETY: below num_bufs (checked by `read`), and that many buffers lie in the mapping (checked in `new`).
-        unsafe { self.bufs.add(buf_idx as usize * BUF_SIZE as usize).as_ptr() }
+        unsafe { self.bufs.add(buf_idx as usize * self.stride as usize).as_ptr() }
     }
 
     /// Copies one frame into slots from `i` on, each with a buffer of its own. The caller owns enough of them.
     /// Returns the slots used.
     #[inline(always)]
     pub(crate) fn write(&self, i: u32, frame: FrameRef<'_>, time_ns: u64) -> Result<u32, Malformed> {
-        if frame.len() <= BUF_SIZE as usize {
+        if frame.len() <= self.room as usize {
             let cell = self.cell(i);
             // ORDER: Relaxed; between the tail and the head a slot belongs to the lock's holder.
             let old = Slot::unpack(cell.word.load(Ordering::Relaxed));
             if old.buf_idx >= self.num_bufs || old.buf_idx < RESERVED_BUFS {
                 return Err(Malformed);
             }
-            // SAFETY: the frame's bytes are readable, the buffer has BUF_SIZE bytes; rule 7.
+            // SAFETY: the frame's bytes are readable, the buffer has `room` bytes; rule 7.
             unsafe { copy(frame.as_ptr(), self.buffer(old.buf_idx), frame.len()) };
             let new = Slot { buf_idx: old.buf_idx, len: frame.len() as u16, flags: 0 };
             // ORDER: Relaxed; the tail publishes them.
@@ -302,9 +351,9 @@ impl Slots {
         let mut done = 0;
         let mut used = 0;
         while done < frame.len() {
-            let part = (frame.len() - done).min(BUF_SIZE as usize);
+            let part = (frame.len() - done).min(self.room as usize);
             let buf_idx = self.read_for_writing(i)?;
-            // SAFETY: `done + part` bytes are readable, the buffer has BUF_SIZE bytes; rule 7.
+            // SAFETY: `done + part` bytes are readable, the buffer has `room` bytes; rule 7.
             unsafe { copy(frame.as_ptr().add(done), self.buffer(buf_idx), part) };
             done += part;
             let flags = if done < frame.len() { abi::NS_MOREFRAG } else { 0 };
@@ -339,6 +388,7 @@ impl Slots {
     ) -> (u32, u64) {
         let Run { ring: from, at: mut src, frames, addresses } = *run;
         let (first, second) = split(addresses);
+        let most = self.room.min(from.room) as usize;
         let mut bytes = 0u64;
         for done in 0..frames {
             // ORDER: Relaxed, all of these: `from` is the caller's own ring, and between the tail and the head a slot of
@@ -348,7 +398,7 @@ impl Slots {
             let old = Slot::unpack(cell.word.load(Ordering::Relaxed));
             let len = usize::from(s.len);
             if s.flags & abi::NS_MOREFRAG != 0
-                || !(14..=BUF_SIZE as usize).contains(&len)
+                || !(14..=most).contains(&len)
                 || !from.is_usable(s.buf_idx)
                 || !self.is_usable(old.buf_idx)
             {
@@ -360,7 +410,7 @@ impl Slots {
             if ALIKE && (a, b) != (first, second) {
                 return (done, bytes);
             }
-            // SAFETY: `len` bytes of a buffer into another ring's buffer of the same size; rule 7.
+            // SAFETY: `len` bytes of a buffer into another ring's buffer, no more than either has room for; rule 7.
             unsafe { copy(data, to, len) };
             cell.word.store(Slot { buf_idx: old.buf_idx, len: s.len, flags: 0 }.pack(), Ordering::Relaxed);
             cell.ptr.store(time_ns, Ordering::Relaxed);
@@ -383,6 +433,45 @@ impl Slots {
         // ORDER: Relaxed; the owner's own ring.
         self.cell(i).word.store(Slot { buf_idx, len, flags: 0 }.pack(), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Describes in a slot what its owner, a driver, has put into a buffer. False, and nothing written, when there is
+    /// no such buffer or it is shorter.
+    #[inline(always)]
+    pub(crate) fn describe(&self, i: u32, piece: Piece, time_ns: u64) -> bool {
+        if !self.is_usable(piece.buf_idx) || u32::from(piece.len) > self.room {
+            return false;
+        }
+        let cell = self.cell(i);
+        // ORDER: Relaxed, both; the driver and the reader are one thread, or the header's tail publishes them.
+        cell.word.store(piece.pack(), Ordering::Relaxed);
+        cell.ptr.store(time_ns, Ordering::Relaxed);
+        true
+    }
+
+    /// Copies the front of a frame into a buffer that its owner, a driver, has: how many bytes.
+    #[inline(always)]
+    pub(crate) fn fill(&self, buf_idx: u32, frame: FrameRef<'_>) -> Option<u32> {
+        if !self.is_usable(buf_idx) {
+            return None;
+        }
+        let len = frame.len().min(self.room as usize);
+        // SAFETY: `len` bytes are readable, the buffer has `room` bytes; rule 7.
+        unsafe { copy(frame.as_ptr(), self.buffer(buf_idx), len) };
+        Some(len as u32)
+    }
+
+    /// The `N` bytes that begin `back` bytes before a buffer: a driver's note about the frame in it.
+    #[inline(always)]
+    pub(crate) fn note<const N: usize>(&self, buf_idx: u32, back: u32) -> Option<[u8; N]> {
+        if !self.is_usable(buf_idx) || back > self.headroom || N > back as usize {
+            return None;
+        }
+        let mut out = [0; N];
+        // SAFETY: `headroom` bytes before each buffer lie inside the mapping (`RingPlace::is_sound`: before the first
+        // one, too, and `bytes` was asked for those behind it); at most that many are gone back, and `N` read; rule 7.
+        unsafe { copy(self.buffer(buf_idx).sub(back as usize), out.as_mut_ptr(), N) };
+        Some(out)
     }
 
     /// Asks for the lines that the frame `ahead` slots after `i` will be written to.
@@ -451,7 +540,7 @@ impl Slots {
             let s = self.read(i).map_err(|m| (m, used as u32 + 1))?;
             if used > 0 {
                 let before = parts[used - 1];
-                in_one_piece &= s.buf_idx == before.buf_idx.wrapping_add(1) && u32::from(before.len) == BUF_SIZE;
+                in_one_piece &= s.buf_idx == before.buf_idx.wrapping_add(1) && u32::from(before.len) == self.stride;
             }
             parts[used] = s;
             used += 1;
@@ -484,7 +573,7 @@ impl Slots {
 /// Two cores share a receive ring's buffers. In the order of their numbers, the reader's hardware prefetcher learns
 /// the stride and takes the next buffers away from the sender, who is about to write them: one frame a call ran at 6
 /// M/s between far cores and 22 between near ones, in this order it runs at 17 and 42.
-fn shuffled(n: u32) -> Vec<u32> {
+pub(crate) fn shuffled(n: u32) -> Vec<u32> {
     let mut order: Vec<u32> = (0..n).collect();
     let mut x = 0x9e37_79b9_7f4a_7c15_u64;
     for i in (1..order.len()).rev() {

@@ -10,6 +10,7 @@
 //! ring's first use.
 
 use super::mapping::{Mapping, Shared};
+use super::place::{RingPlace, ring_bytes};
 use crate::abi;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
@@ -20,8 +21,7 @@ pub const BUF_SIZE: u32 = 2112;
 pub const MIN_SLOTS: u32 = 16;
 /// The most slots of a ring.
 pub const MAX_SLOTS: u32 = 65_536;
-/// Buffers that no slot may name.
-pub const RESERVED_BUFS: u32 = 2;
+pub use super::place::RESERVED_BUFS;
 
 const PAGE: usize = 4096;
 const LINE: usize = 128;
@@ -77,6 +77,21 @@ impl Layout {
         RESERVED_BUFS + self.rx_slots + self.tx_slots
     }
 
+    /// The receive ring. Its buffers end where the transmit ring's begin, so that the first part of the file is enough.
+    pub fn rx_place(&self) -> RingPlace {
+        self.place(self.rx_ring(), self.rx_slots, self.tx_first_buf())
+    }
+
+    /// The transmit ring.
+    pub fn tx_place(&self) -> RingPlace {
+        self.place(self.tx_ring(), self.tx_slots, self.num_bufs())
+    }
+
+    fn place(&self, ring: usize, num_slots: u32, num_bufs: u32) -> RingPlace {
+        let buffers = self.buffers();
+        RingPlace { ring, num_slots, buffers, stride: BUF_SIZE, room: BUF_SIZE, headroom: 0, num_bufs }
+    }
+
     /// Bytes up to the end of the receive ring's buffers: what is always committed, and what senders map.
     pub fn rx_bytes(&self) -> usize {
         self.buffers() + self.tx_first_buf() as usize * BUF_SIZE as usize
@@ -86,10 +101,6 @@ impl Layout {
     pub fn total_bytes(&self) -> usize {
         self.buffers() + self.num_bufs() as usize * BUF_SIZE as usize
     }
-}
-
-fn ring_bytes(slots: u32) -> usize {
-    size_of::<abi::netmap_ring>() + slots as usize * size_of::<abi::netmap_slot>()
 }
 
 /// A `netmap_if` with one ring each way, over the layout of `net/netmap.h`.
@@ -110,9 +121,9 @@ const _: () = assert!(cfg!(loom) || size_of::<InterfaceWords>() == size_of::<abi
 // SAFETY: repr(C), atomics only.
 unsafe impl Shared for InterfaceWords {}
 
-/// Fills the `netmap_if`, for who walks the region with netmap's macros.
-pub fn write_interface(mapping: &Mapping, layout: &Layout, name: &str) {
-    let at = layout.interface();
+/// Fills the `netmap_if` at offset `at`, for who walks the region with netmap's macros: one ring each way, at these
+/// offsets behind it.
+pub fn write_interface(mapping: &Mapping, at: usize, tx_ring: usize, rx_ring: usize, name: &str) {
     let Some(nif) = mapping.at::<InterfaceWords>(at) else { return };
     let mut bytes = [0u8; 16];
     let n = name.len().min(15);
@@ -125,6 +136,6 @@ pub fn write_interface(mapping: &Mapping, layout: &Layout, name: &str) {
     nif.version.store(abi::NETMAP_API, Ordering::Relaxed);
     nif.tx_rings.store(1, Ordering::Relaxed);
     nif.rx_rings.store(1, Ordering::Relaxed);
-    nif.ring_ofs[0].store((layout.tx_ring() - at) as u64, Ordering::Relaxed);
-    nif.ring_ofs[1].store((layout.rx_ring() - at) as u64, Ordering::Relaxed);
+    nif.ring_ofs[0].store(tx_ring.wrapping_sub(at) as u64, Ordering::Relaxed);
+    nif.ring_ofs[1].store(rx_ring.wrapping_sub(at) as u64, Ordering::Relaxed);
 }

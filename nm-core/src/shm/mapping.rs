@@ -1,8 +1,9 @@
-//! One mapping of one file, and the only place where an offset becomes a pointer.
+//! One mapping of one file or device, and the only place where an offset becomes a pointer.
 
+use crate::sync::{AtomicU32, AtomicU64};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -23,21 +24,47 @@ unsafe impl Sync for Mapping {}
 /// `#[repr(C)]`, and every field is an atomic, an array of atomics, or such a struct.
 pub unsafe trait Shared {}
 
+// SAFETY: an atomic itself. (Under loom it is no plain word, and never mapped.)
+unsafe impl Shared for AtomicU32 {}
+// SAFETY: as above.
+unsafe impl Shared for AtomicU64 {}
+
 impl Mapping {
     /// Maps the first `len` bytes of `file`, for reading and writing.
     ///
     /// # Errors
     /// What mmap(2) says; `UnexpectedEof` when the file is shorter.
     pub fn new(file: &File, len: usize) -> io::Result<Arc<Mapping>> {
-        Mapping::with_protection(file, len, libc::PROT_READ | libc::PROT_WRITE)
-    }
-
-    fn with_protection(file: &File, len: usize, protection: libc::c_int) -> io::Result<Arc<Mapping>> {
-        if len == 0 || file.metadata()?.len() < len as u64 {
+        if file.metadata()?.len() < len as u64 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        // SAFETY: a new mapping at an address of the kernel's choice; the descriptor lives.
-        let p = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+        Mapping::map(file.as_raw_fd(), len, 0, libc::MAP_SHARED)
+    }
+
+    /// Maps `len` bytes of a device or socket from `offset` on, for reading and writing. Such a file tells no length:
+    /// the kernel refuses more than there is.
+    ///
+    /// # Errors
+    /// What mmap(2) says.
+    pub fn of_device(fd: BorrowedFd<'_>, len: usize, offset: i64) -> io::Result<Arc<Mapping>> {
+        Mapping::map(fd.as_raw_fd(), len, offset, libc::MAP_SHARED | libc::MAP_POPULATE)
+    }
+
+    /// Maps `len` bytes of fresh memory, all zero, which children made by fork share.
+    ///
+    /// # Errors
+    /// What mmap(2) says.
+    pub fn anonymous(len: usize) -> io::Result<Arc<Mapping>> {
+        Mapping::map(-1, len, 0, libc::MAP_SHARED | libc::MAP_ANONYMOUS)
+    }
+
+    fn map(fd: libc::c_int, len: usize, offset: i64, flags: libc::c_int) -> io::Result<Arc<Mapping>> {
+        if len == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice; the descriptor lives, or is none.
+        let p = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, fd, offset) };
         if p == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
@@ -69,6 +96,11 @@ impl Mapping {
         Some(unsafe { &*p })
     }
 
+    /// The address of the mapping's first byte, for a system call that wants memory registered.
+    pub fn address(&self) -> usize {
+        self.base.addr().get()
+    }
+
     /// The address of `len` bytes at `offset`, for [`crate::ring::slots`]; `None` when they do not lie inside.
     pub(crate) fn bytes(&self, offset: usize, len: usize) -> Option<NonNull<u8>> {
         if offset.checked_add(len)? > self.len {
@@ -80,7 +112,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the range that `with_protection` mapped; rule 4: no view is left.
+        // SAFETY: the range that `map` mapped; rule 4: no view is left.
         unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
     }
 }
@@ -94,7 +126,12 @@ pub struct View<T: Shared> {
 impl<T: Shared> View<T> {
     /// The struct at the mapping's beginning; `None` when the mapping is shorter.
     pub fn new(mapping: &Arc<Mapping>) -> Option<View<T>> {
-        let at = NonNull::from(mapping.at::<T>(0)?);
+        View::at(mapping, 0)
+    }
+
+    /// The struct at `offset`; `None` when it does not lie inside or is not aligned.
+    pub fn at(mapping: &Arc<Mapping>, offset: usize) -> Option<View<T>> {
+        let at = NonNull::from(mapping.at::<T>(offset)?);
         Some(View { at, keep: Arc::clone(mapping) })
     }
 
@@ -117,3 +154,27 @@ impl<T: Shared> std::ops::Deref for View<T> {
 unsafe impl<T: Shared> Send for View<T> {}
 // SAFETY: as above.
 unsafe impl<T: Shared> Sync for View<T> {}
+
+/// Words one after the other in a mapping that they keep alive (rule 4).
+pub struct Words {
+    first: View<AtomicU64>,
+    len: usize,
+}
+
+impl Words {
+    /// `len` words at `offset`; `None` when they do not lie inside or are not aligned.
+    pub fn new(mapping: &Arc<Mapping>, offset: usize, len: usize) -> Option<Words> {
+        mapping.bytes(offset, len.checked_mul(size_of::<AtomicU64>())?)?;
+        Some(Words { first: View::at(mapping, offset)?, len })
+    }
+}
+
+impl std::ops::Deref for Words {
+    type Target = [AtomicU64];
+    #[inline(always)]
+    fn deref(&self) -> &[AtomicU64] {
+        // SAFETY: `len` words inside the mapping (checked in `new`), aligned as the first is; `first` keeps the mapping;
+        // any value is valid (rule 2).
+        unsafe { std::slice::from_raw_parts(self.first.at.as_ptr(), self.len) }
+    }
+}

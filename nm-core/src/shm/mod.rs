@@ -15,5 +15,6 @@
 
 pub mod layout;
 pub mod mapping;
+pub mod place;
 pub mod port_page;
 pub mod switch_page;
