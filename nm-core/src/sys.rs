@@ -279,6 +279,13 @@ pub fn fifo_is_readable(fd: RawFd) -> bool {
     unsafe { libc::poll(&mut p, 1, 0) > 0 && p.revents & libc::POLLIN != 0 }
 }
 
+/// The processor that this thread runs on, or ran on a moment ago; 0 when the system does not say.
+#[inline]
+pub fn processor() -> u32 {
+    // SAFETY: sched_getcpu has no conditions.
+    u32::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(0)
+}
+
 /// CLOCK_REALTIME in nanoseconds.
 pub fn realtime_ns() -> u64 {
     let mut ts = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -3,6 +3,7 @@
 //! | receiver | sender |
 //! |---|---|
 //! | makes progress | waits: spins shortly, then sleeps until a quarter of the ring is free |
+//! | runs on the sender's own processor | makes way at once, and sleeps until most of the ring is free |
 //! | none for the flow-control time | marks it stalled, drops and counts |
 //! | stalled, and still at the same frame | drops and counts at once |
 //! | moves again | waits as before |
@@ -53,6 +54,8 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
         page.space.stalled.store(0, Ordering::Relaxed);
     }
     let want = need.max(ring.num_slots() / 4);
+    // Each time that one makes way for the other costs both a switch of processes.
+    let most = need.max(ring.num_slots() / 8 * 7);
     let space = |head: u32| {
         // ORDER: Relaxed; a look from outside the lock.
         ring.space(page.fill.tail.load(Ordering::Relaxed), head).unwrap_or(0)
@@ -87,7 +90,8 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
             std::thread::sleep(SHORT_NAP);
             continue;
         }
-        if now.duration_since(started) < SPIN {
+        let shared = page.drain.processor.is_here();
+        if !shared && now.duration_since(started) < SPIN {
             for _ in 0..20 {
                 std::hint::spin_loop();
             }
@@ -96,7 +100,7 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
         // ORDER: Acquire pairs with the reader's Release of the bell.
         let bell = page.space.bell.load(Ordering::Acquire);
         // ORDER: Relaxed; ordered before the next look by the heavy fence, partner: the reader's light one.
-        page.space.want.store(want, Ordering::Relaxed);
+        page.space.want.store(if shared { most } else { want }, Ordering::Relaxed);
         sender.fences.heavy();
         if page.drain.look() == head {
             let _ = sys::futex_wait(&page.space.bell, bell, Some(NAP));

@@ -327,6 +327,7 @@ impl Filling<'_> {
         count(&fill.received_bytes, bytes);
         // ORDER: Relaxed; under the lock.
         let head = fill.head_seen.load(Ordering::Relaxed);
+        fill.processor.note();
         fill.publish(tail);
         drop(held);
         sender.fences.light();

@@ -24,6 +24,11 @@ use std::time::{Duration, Instant};
 const FIRST_NAP: Duration = Duration::from_secs(2);
 const LONGEST_NAP: Duration = Duration::from_secs(64);
 
+/// Frames between two waits that tell of a stream.
+const STREAM: u32 = 64;
+/// How long a reader leaves the processor to a streaming sender that shares it, before the ring is nearly full.
+const SHARED_NAP: Duration = Duration::from_micros(250);
+
 /// The receive side of a port.
 pub struct Rx {
     member: Arc<Member>,
@@ -38,6 +43,8 @@ pub struct Rx {
     patience: Patience,
     naps: Naps,
     clock: Clock,
+    /// The head at the end of the last wait.
+    waited_at: u32,
 }
 
 impl Rx {
@@ -54,6 +61,7 @@ impl Rx {
             patience: Patience::default(),
             naps: Naps::default(),
             clock: Clock::new(),
+            waited_at: 0,
         }
     }
 
@@ -63,6 +71,7 @@ impl Rx {
         let head = self.ring.head();
         if head != self.published {
             self.published = head;
+            page.drain.processor.note();
             page.drain.give_back(head);
             self.member.fences().light();
             // ORDER: Relaxed; after the light fence, partner: the heavy one of a sender that waits for room.
@@ -112,6 +121,14 @@ impl Rx {
         }
     }
 
+    /// Whether many frames came since the last wait.
+    fn is_streaming(&mut self) -> bool {
+        let head = self.ring.head();
+        let came = filled(self.ring.num_slots(), self.waited_at, head);
+        self.waited_at = head;
+        came.is_some_and(|frames| frames >= STREAM)
+    }
+
     fn watch(&mut self, slots: u32, timeout: Option<Duration>) -> Result<Woken, PortError> {
         self.pace.before_look();
         let mut ready = self.sync();
@@ -120,6 +137,7 @@ impl Rx {
             return Ok(Woken::Frames);
         }
         let mut nap = FIRST_NAP;
+        let mut streams = self.is_streaming();
         let started = Instant::now();
         let spin_end = started + self.patience.spin();
         let end = timeout.and_then(|t| started.checked_add(t));
@@ -150,18 +168,25 @@ impl Rx {
                 continue;
             }
             let mut slept = false;
-            if slots == 1 && now < spin_end && !is_over(now) {
+            // Where the sender runs only while we don't, looking is in vain.
+            let shared = slots == 1 && self.member.page.fill.processor.is_here();
+            if slots == 1 && now < spin_end && !is_over(now) && !shared {
                 let came = self.spin(end.map_or(spin_end, |e| e.min(spin_end)));
                 self.patience.learn(came);
             } else if is_over(now) {
                 return Ok(Woken::TimedOut);
             } else {
                 self.set_watching(false);
-                if self.sleep(slots, end, nap) {
+                let make_way = shared && std::mem::take(&mut streams);
+                let (wanted, longest) =
+                    if make_way { (self.ring.num_slots() / 4 * 3, SHARED_NAP) } else { (slots, nap) };
+                if self.sleep(wanted, end, longest) {
                     return Ok(Woken::Woken);
                 }
-                slept = true;
-                nap = (nap * 8).min(LONGEST_NAP);
+                if !make_way {
+                    slept = true;
+                    nap = (nap * 8).min(LONGEST_NAP);
+                }
             }
             ready = self.sync();
             if slept {

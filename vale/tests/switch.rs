@@ -305,3 +305,48 @@ fn persistent_switches_stay_and_settings_hold() {
     assert!(matches!(vale::destroy("vale7"), Err(PortError::NotFound { .. })));
     assert!(place.is_empty());
 }
+
+/// Puts this thread on the first processor that it may use.
+fn stay_on_one_processor() {
+    let all = rustix::thread::sched_getaffinity(None).unwrap();
+    let first = (0..rustix::thread::CpuSet::MAX_CPU).find(|cpu| all.is_set(*cpu)).unwrap();
+    let mut one = rustix::thread::CpuSet::new();
+    one.set(first);
+    rustix::thread::sched_setaffinity(None, &one).unwrap();
+}
+
+/// How often this thread made way for others by itself.
+fn sleeps() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = status.lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[test]
+fn a_sender_and_a_reader_on_one_processor_make_way_seldom() {
+    const FRAMES: usize = 200_000;
+    let _place = Place::new();
+    let mut a = open("vale0:a");
+    let mut b = open("vale0:b");
+    b.tx.inject(&frame(0xff, 2, 60, 0), false).unwrap();
+    let sender = std::thread::spawn(move || {
+        stay_on_one_processor();
+        let f = frame(2, 1, 60, 7);
+        (0..FRAMES).for_each(|_| a.tx.inject(&f, false).unwrap());
+        sleeps()
+    });
+    stay_on_one_processor();
+    let mut received = 0;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while received < FRAMES && Instant::now() < deadline {
+        b.rx.wait(1, Some(Duration::from_millis(100))).unwrap();
+        while b.rx.ring().next_frame().is_some() {
+            received += 1;
+        }
+        b.rx.ring().release();
+    }
+    assert_eq!(received, FRAMES);
+    // A ring holds 1,023 frames; making way for a quarter of them each time would be four times as often.
+    let (sender, reader) = (sender.join().unwrap(), sleeps());
+    assert!(sender + reader < 1_200, "the sender slept {sender} times, the reader {reader}");
+}

@@ -6,6 +6,7 @@
 use super::mapping::Shared;
 use crate::lock::BiasedLock;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sys;
 
 /// Begins every port file: "nmport\0\0".
 pub const PORT_MAGIC: u64 = u64::from_le_bytes(*b"nmport\0\0");
@@ -31,6 +32,30 @@ pub struct Identity {
     pub tx_committed: AtomicU32,
 }
 
+/// Which processor somebody ran on: 1 + its number, 0 for nobody. A hint: who shares a processor with the one it waits
+/// for must not spin.
+#[derive(Default)]
+#[repr(transparent)]
+pub struct Processor(AtomicU32);
+
+impl Processor {
+    /// Notes where the caller runs.
+    #[inline(always)]
+    pub fn note(&self) {
+        let here = sys::processor().wrapping_add(1);
+        // ORDER: Relaxed, both; a hint.
+        if self.0.load(Ordering::Relaxed) != here {
+            self.0.store(here, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the caller runs where the other one did.
+    pub fn is_here(&self) -> bool {
+        // ORDER: Relaxed; a hint.
+        self.0.load(Ordering::Relaxed) == sys::processor().wrapping_add(1)
+    }
+}
+
 /// Written by whoever holds the lock: what was put into the receive ring.
 #[repr(C, align(128))]
 #[derive(Default)]
@@ -44,6 +69,8 @@ pub struct FillLine {
     pub received: AtomicU64,
     /// Bytes so far.
     pub received_bytes: AtomicU64,
+    /// Where the last sender ran.
+    pub processor: Processor,
 }
 
 impl FillLine {
@@ -68,6 +95,8 @@ impl FillLine {
 pub struct DrainLine {
     /// The first slot that the reader still owns (or the next one to be filled).
     pub head: AtomicU32,
+    /// Where the reader ran when it last gave something back.
+    pub processor: Processor,
 }
 
 impl DrainLine {
