@@ -24,9 +24,13 @@ fn wait_for_port(sandbox: &Sandbox, program: &mut Running, name: &str) {
 
 /// Plays `frames` onto vale0:a with bittwist.
 fn play(sandbox: &Sandbox, frames: &[Vec<u8>]) {
+    play_on(sandbox, "vale0:a", frames);
+}
+
+fn play_on(sandbox: &Sandbox, device: &str, frames: &[Vec<u8>]) {
     let file = sandbox.file("played.pcap");
     savefile::write(&file, frames);
-    bittwist(frames.len(), sandbox.ours("bittwist").args(["-i", "vale0:a"]).arg(file));
+    bittwist(frames.len(), sandbox.ours("bittwist").args(["-i", device]).arg(file));
 }
 
 fn bittwist(count: usize, program: Program) {
@@ -60,6 +64,18 @@ fn tcpdump_reads_what_bittwist_sends() {
     let (sandbox, sent) = (Sandbox::new(), frames::datagrams(200));
     let (reader, file) = tcpdump(&sandbox, "vale0:b", sent.len());
     play(&sandbox, &sent);
+    check_account(reader.finish_within(LIMIT), sent.len());
+    assert_eq!(savefile::read(&file), sent);
+    sandbox.assert_clean();
+}
+
+#[test]
+fn tcpdump_reads_at_one_end_of_a_pipe_what_bittwist_sends_at_the_other() {
+    let (sandbox, sent) = (Sandbox::new(), frames::datagrams(200));
+    let (mut reader, file) = tcpdump(&sandbox, "netmap:x}1", sent.len());
+    wait_for_port(&sandbox, &mut reader, "netmap:x}1");
+    play_on(&sandbox, "netmap:x{2", &sent);
+    play_on(&sandbox, "netmap:x{1", &sent);
     check_account(reader.finish_within(LIMIT), sent.len());
     assert_eq!(savefile::read(&file), sent);
     sandbox.assert_clean();

@@ -52,8 +52,11 @@ fn open(live: &Live, rx_slots: Option<u32>) -> Result<nm_core::Port, PortError> 
     match &live.name {
         Err(error) => Err(PortError::Name(error.clone())),
         Ok(PortName::Vale(name)) => vale::open(name, &vale::Options { rx_slots, ..vale::Options::default() }),
-        Ok(PortName::Netmap(_)) => {
-            Err(unsupported("netmap: ports are not served yet; ports of a switch (vale0:a) are"))
+        Ok(PortName::Netmap(name)) => {
+            let options = vale::Options { rx_slots, ..vale::Options::default() };
+            let unserved =
+                || unsupported("netmap: ports are not served yet; ports of a switch (vale0:a) and pipes are");
+            vale::open_pipe(name, &options).unwrap_or_else(|| Err(unserved()))
         }
         Ok(PortName::Vhost(_)) => Err(unsupported("vhost: ports are not served yet; ports of a switch (vale0:a) are")),
         Ok(_) => Err(unsupported("no driver of this library serves this name")),

@@ -133,9 +133,14 @@ unsafe fn find(list: &mut List, errbuf: *mut c_char) -> bool {
     for switch in &switches {
         let live = switch.ports.iter().filter(|port| port.kind == PortKind::Port).map(|port| &port.name);
         for name in live.filter(|name| !asked_for.contains(name)) {
-            if !no_memory(push_port(list, name, &format!("Port of VALE switch {}", switch.name))) {
+            let what =
+                if switch.pipe { "End of a pipe".into() } else { format!("Port of VALE switch {}", switch.name) };
+            if !no_memory(push_port(list, name, &what)) {
                 return false;
             }
+        }
+        if switch.pipe {
+            continue;
         }
         let what = format!("All frames that cross VALE switch {}", switch.name);
         if !no_memory(push_port(list, &format!("{}:*", switch.name), &what)) {

@@ -39,15 +39,20 @@ pub enum Sender {
 /// # Errors
 /// [`Error::Failed`] with the reason from the switch or from libpcap.
 pub fn open(name: &str, immediate: bool, stop: &Arc<Stop>) -> Result<TwoWay, Error> {
-    match PortName::parse(name).map_err(PortError::from)? {
-        PortName::Vale(vale_name) => {
-            let port = vale::open(&vale_name, &vale::Options::default())?;
+    let options = vale::Options::default();
+    let rings = match &PortName::parse(name).map_err(PortError::from)? {
+        PortName::Vale(name) => Some(vale::open(name, &options)?),
+        PortName::Netmap(name) => vale::open_pipe(name, &options).transpose()?,
+        _ => None,
+    };
+    match rings {
+        Some(port) => {
             let info = port.control.info();
             wake_at_the_end(Arc::downgrade(&port.control), stop.clone());
             Ok(TwoWay { receiver: Receiver::Rings(port.rx), sender: Sender::Rings(port.tx, info) })
         }
         // Two handles: one alone may not be used by two threads.
-        _ => Ok(TwoWay {
+        None => Ok(TwoWay {
             receiver: Receiver::Pcap(Handle::open(name, Use::Receive { immediate })?),
             sender: Sender::Pcap(Handle::open(name, Use::Send)?, None),
         }),

@@ -227,6 +227,7 @@ mod tests {
         };
         let switch = SwitchView {
             name: "vale0".into(),
+            pipe: false,
             path: "/run/vale/vale0".into(),
             persistent: true,
             flow: Flow::WaitMs(10),

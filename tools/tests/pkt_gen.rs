@@ -23,6 +23,24 @@ fn every_frame_that_is_sent_is_received() {
 }
 
 #[test]
+fn a_pipe_has_two_ends_and_no_third() {
+    let folder = Folder::new();
+    let receiver = folder.start(PKT_GEN, "-i netmap:x}1 -f rx -n 10000");
+    folder.await_port("netmap:x}1");
+    folder.run(PKT_GEN, "-i netmap:x}1 -f rx -n 1").refused(1, "netmap:x}1: port is in use");
+    // Whatever the frames' addresses: also those of who sends and receives.
+    folder.run(PKT_GEN, "-i netmap:x{2 -f tx -n 10").ok();
+    folder.run(PKT_GEN, "-i netmap:x{1 -f tx -n 9000 -D 02:00:00:00:00:01 -S 02:00:00:00:00:01").ok();
+    let pong = folder.start(PKT_GEN, "-i netmap:y{7 -f pong --sleep -n 50");
+    folder.await_port("netmap:y{7");
+    folder.run(PKT_GEN, "-i netmap:y}7 -f ping --sleep -n 50").ok();
+    pong.finish().ok();
+    folder.run(PKT_GEN, "-i netmap:x{1 -f tx -n 1000").ok();
+    assert!(receiver.finish().ok().stdout.starts_with("received 10000 frames"));
+    assert_eq!(std::fs::read_dir(folder.path("")).expect("a folder").count(), 0, "pipes leave nothing behind");
+}
+
+#[test]
 fn a_rate_is_kept() {
     let folder = Folder::new();
     let sent = folder.run(PKT_GEN, "-i vale0:a -f tx -R 200 -n 101 -T 100").ok();

@@ -3,7 +3,7 @@
 //! Every process that may open the switch's folder maps its ports, and the sender does the forwarding: it looks up
 //! where a frame goes ([`route`]), and writes it into the receiver's ring ([`tx`], [`peer`]), from which the receiver
 //! hands it out in place ([`rx`]). [`registry`] makes ports and reaps them, [`flow`] says what happens when a ring is
-//! full, [`place`] where the files are.
+//! full, [`place`] where the files are. A [`pipe`] is a switch of two ports.
 #![forbid(unsafe_code)]
 
 mod flow;
@@ -11,6 +11,7 @@ mod looks;
 mod manage;
 mod member;
 mod peer;
+mod pipe;
 mod place;
 mod registry;
 mod route;
@@ -23,7 +24,7 @@ pub use member::leave_all;
 pub use place::base;
 
 use nm_core::bell;
-use nm_core::name::ValeName;
+use nm_core::name::{NetmapName, ValeName};
 use nm_core::{Port, PortError, PortKind, Stats};
 use std::sync::Arc;
 
@@ -62,6 +63,8 @@ pub struct SwitchView {
     pub name: String,
     /// Its folder.
     pub path: std::path::PathBuf,
+    /// It is a pipe, not a switch that others can join.
+    pub pipe: bool,
     /// Stays without ports (made by [`create`]).
     pub persistent: bool,
     /// What senders do when a receiver is full.
@@ -110,4 +113,12 @@ pub fn open(name: &ValeName, options: &Options) -> Result<Port, PortError> {
         tx: Box::new(tx::Tx::new(Arc::clone(&member))),
         control: member,
     })
+}
+
+/// Opens an end of a pipe; `None` for a name that is no pipe's.
+///
+/// # Errors
+/// As [`open`]; [`PortError::Unsupported`] for flags.
+pub fn open_pipe(name: &NetmapName, options: &Options) -> Option<Result<Port, PortError>> {
+    Some(pipe::port_of(name)?.and_then(|port| open(&port, options)))
 }

@@ -2,7 +2,7 @@
 
 use crate::member::{full_name, memory_of, stats_of};
 use crate::registry::{Switch, entry_kind, entry_name};
-use crate::{Flow, PortView, SwitchView, place, table};
+use crate::{Flow, PortView, SwitchView, pipe, place, table};
 use nm_core::ring::filled;
 use nm_core::shm::layout::Layout;
 use nm_core::sync::Ordering;
@@ -22,7 +22,7 @@ pub fn switches() -> Result<Vec<SwitchView>, PortError> {
         Err(e) => return Err(place::refused(&base, e)),
     };
     let mut names: Vec<String> = entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
-    names.retain(|n| n.starts_with("vale"));
+    names.retain(|n| n.starts_with("vale") || pipe::is_pipe(n));
     names.sort();
     // One that can't be read (another user's, garbage) does not hide the others.
     Ok(names.iter().filter_map(|n| Switch::open(n).ok()).filter_map(|s| view(&s)).collect())
@@ -43,6 +43,7 @@ fn view(switch: &Switch) -> Option<SwitchView> {
     Some(SwitchView {
         name: switch.name.clone(),
         path: switch.path.clone(),
+        pipe: pipe::is_pipe(&switch.name),
         persistent,
         flow: match header.flow_ms.load(Ordering::Relaxed) {
             0 => Flow::Drop,

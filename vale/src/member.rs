@@ -312,6 +312,9 @@ pub fn memory_of(page: &PortPage, layout: &Layout) -> u64 {
 
 /// A port's name as typed.
 pub fn full_name(switch: &str, kind: PortKind, short: &str) -> String {
+    if let Some(end) = crate::pipe::full_name(switch, short) {
+        return end;
+    }
     match kind {
         PortKind::Port | PortKind::Listener => format!("{switch}:{short}"),
         PortKind::MonitorTx => format!("{switch}:{short}/t"),

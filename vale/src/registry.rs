@@ -8,8 +8,8 @@
 //! These are open-file-description locks: they belong to the open file, so a fork keeps them and two ports of one
 //! process have one each. A process number proves nothing of the kind.
 
-use crate::place;
 use crate::table;
+use crate::{pipe, place};
 use nm_core::name::ValeName;
 use nm_core::shm::mapping::{Mapping, View};
 use nm_core::shm::port_page::PortPage;
@@ -62,7 +62,7 @@ impl Drop for Registry<'_> {
 impl Switch {
     /// Opens a switch, making it when it is not there, and takes the right to change its list.
     pub fn open_or_make(name: &str) -> Result<Switch, PortError> {
-        ValeName::check_switch(name)?;
+        pipe::check(name)?;
         let base = place::base();
         place::ensure_base(&base)?;
         // A switch that goes away between two steps is made anew.
@@ -79,7 +79,7 @@ impl Switch {
 
     /// Opens a switch that is there.
     pub fn open(name: &str) -> Result<Switch, PortError> {
-        ValeName::check_switch(name)?;
+        pipe::check(name)?;
         let path = place::base().join(name);
         Switch::open_in(name, &path, false)
     }
