@@ -1,8 +1,10 @@
 //! Drivers: ports whose frames come from a network card and go to one.
 //!
+//! - [`af_packet`]: a card through a packet socket: a copy of what it receives, on any kernel.
 //! - [`bpf`]: programs that the kernel runs for us, on a card's frames before the host sees them.
 //! - [`sys`]: the system calls of all drivers, each as a safe function; the crate's only `unsafe`.
 
+pub mod af_packet;
 pub mod bpf;
 mod error;
 pub mod sys;

@@ -8,7 +8,10 @@
 //! 4. A descriptor that a call returned belongs to nobody else.
 
 pub mod bpf;
+pub mod interface;
 pub mod netlink;
+pub mod packet;
+pub mod wait;
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};

@@ -57,6 +57,14 @@ pub trait PortRx: Send {
 
     /// Makes the descriptor of [`PortRx::selectable_fd`] agree with the ring; does nothing when none was asked for.
     fn settle_fd(&mut self);
+
+    /// Offers the reader's filter: classic BPF over a frame's bytes, checked by the reader, who runs it himself on all that he
+    /// gets. From now on the port may keep frames from him that it refuses, and none that it accepts; it forgets an earlier
+    /// program. Returns whether it does.
+    fn offer_filter(&mut self, program: &[libc::sock_filter]) -> bool {
+        let _ = program;
+        false
+    }
 }
 
 /// The transmit side of a port.

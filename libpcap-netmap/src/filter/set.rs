@@ -36,12 +36,16 @@ unsafe fn set_filter(live: &Live, program: *const bpf_program) -> c_int {
     };
     // SAFETY: as above.
     let copy = unsafe { instructions(program.bf_insns, program.bf_len as usize) }.to_vec();
+    let offered: Vec<libc::sock_filter> =
+        copy.iter().map(|i| libc::sock_filter { code: i.code, jt: i.jt, jf: i.jf, k: i.k }).collect();
     let Some(filter) = Filter::new(copy) else {
         return live.fail(PCAP_ERROR, format_args!("BPF program is not valid"));
     };
     // SAFETY: the reader's cell; pcap's rule is that no other thread reads meanwhile, and a callback of this thread
     // runs while nobody holds a reference into it.
-    unsafe { (*active.rx.get()).program = Some(Program(filter)) };
+    let rx = unsafe { &mut *active.rx.get() };
+    rx.program = Some(Program(filter));
+    rx.port().offer_filter(&offered);
     0
 }
 

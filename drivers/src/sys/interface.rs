@@ -1,0 +1,140 @@
+//! What the kernel tells of an interface, and two things that are set on it: ioctls of netdevice(7).
+
+use super::{check, owned};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// Link types of `SIOCGIFHWADDR` whose frames begin with an Ethernet header.
+const ETHERNET_LIKE: [u16; 2] = [libc::ARPHRD_ETHER, libc::ARPHRD_LOOPBACK];
+
+/// An interface of this network namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its number.
+    pub index: u32,
+    /// Administratively up.
+    pub up: bool,
+    /// Bytes of a frame behind its Ethernet header, at most.
+    pub mtu: u32,
+    /// Its frames begin with an Ethernet header.
+    pub ethernet: bool,
+}
+
+impl Interface {
+    /// The interface called `name`.
+    ///
+    /// # Errors
+    /// `ENODEV` when there is none, and what else socket(2) says.
+    pub fn find(name: &str) -> io::Result<Interface> {
+        let socket = control_socket()?;
+        let no_device = || io::Error::from_raw_os_error(libc::ENODEV);
+        let mut request = Request::named(name).ok_or_else(no_device)?;
+        request.call(&socket, libc::SIOCGIFINDEX)?;
+        let index = request.number();
+        request.call(&socket, libc::SIOCGIFFLAGS)?;
+        let flags = request.flags();
+        request.call(&socket, libc::SIOCGIFMTU)?;
+        let mtu = request.number();
+        request.call(&socket, libc::SIOCGIFHWADDR)?;
+        let family = request.address_family();
+        Ok(Interface {
+            index: u32::try_from(index).map_err(|_| no_device())?,
+            up: libc::c_int::from(flags) & libc::IFF_UP != 0,
+            mtu: u32::try_from(mtu).unwrap_or(0),
+            ethernet: ETHERNET_LIKE.contains(&family),
+        })
+    }
+
+    /// Whether an interface with this number exists.
+    pub fn exists(index: u32) -> bool {
+        let Ok(socket) = control_socket() else { return true };
+        let mut request = Request::empty();
+        request.0.ifr_ifru.ifru_ifindex = index as libc::c_int;
+        !request.call(&socket, libc::SIOCGIFNAME).is_err_and(|e| e.raw_os_error() == Some(libc::ENODEV))
+    }
+}
+
+/// Sets the MTU of an interface, bytes.
+///
+/// # Errors
+/// What the kernel says.
+pub fn set_mtu(name: &str, mtu: u32) -> io::Result<()> {
+    let mut request = Request::named(name).ok_or(io::ErrorKind::InvalidInput)?;
+    request.0.ifr_ifru.ifru_mtu = libc::c_int::try_from(mtu).map_err(|_| io::ErrorKind::InvalidInput)?;
+    request.call(&control_socket()?, libc::SIOCSIFMTU)
+}
+
+/// Sets an interface administratively up.
+///
+/// # Errors
+/// What the kernel says.
+pub fn set_up(name: &str) -> io::Result<()> {
+    let mut request = Request::named(name).ok_or(io::ErrorKind::InvalidInput)?;
+    let socket = control_socket()?;
+    request.call(&socket, libc::SIOCGIFFLAGS)?;
+    request.0.ifr_ifru.ifru_flags = request.flags() | libc::IFF_UP as libc::c_short;
+    request.call(&socket, libc::SIOCSIFFLAGS)
+}
+
+/// An `ifreq`, the argument of all these ioctls.
+pub(super) struct Request(pub(super) libc::ifreq);
+
+impl Request {
+    pub(super) fn empty() -> Request {
+        // SAFETY: all zeroes is a valid ifreq.
+        Request(unsafe { std::mem::zeroed() })
+    }
+
+    /// `None` for a name that no interface can have.
+    pub(super) fn named(name: &str) -> Option<Request> {
+        let mut request = Request::empty();
+        if name.is_empty() || name.len() >= libc::IFNAMSIZ || name.bytes().any(|b| b == 0) {
+            return None;
+        }
+        for (to, from) in request.0.ifr_name.iter_mut().zip(name.bytes()) {
+            *to = from as libc::c_char;
+        }
+        Some(request)
+    }
+
+    fn number(&self) -> libc::c_int {
+        // SAFETY: all that this union holds is numbers; any bytes are one.
+        unsafe { self.0.ifr_ifru.ifru_ifindex }
+    }
+
+    fn flags(&self) -> libc::c_short {
+        // SAFETY: as above.
+        unsafe { self.0.ifr_ifru.ifru_flags }
+    }
+
+    fn address_family(&self) -> u16 {
+        // SAFETY: as above.
+        unsafe { self.0.ifr_ifru.ifru_hwaddr.sa_family }
+    }
+
+    pub(super) fn call(&mut self, fd: &impl AsRawFd, what: libc::c_ulong) -> io::Result<()> {
+        // SAFETY: rules 1 to 3: an ifreq that the kernel reads and fills.
+        check(unsafe { libc::ioctl(fd.as_raw_fd(), what as libc::Ioctl, &mut self.0) }.into()).map(drop)
+    }
+}
+
+fn control_socket() -> io::Result<OwnedFd> {
+    // SAFETY: no memory is passed.
+    owned(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_interface_is_found_and_others_are_not() {
+        let lo = Interface::find("lo").expect("every namespace has one");
+        assert!(lo.ethernet && lo.mtu > 0 && Interface::exists(lo.index));
+        assert!(!Interface::exists(0x7fff_fff0));
+        for name in ["", "no such name", "sixteen-bytes-lo", "a\0b"] {
+            let error = Interface::find(name).expect_err(name);
+            assert_eq!(error.raw_os_error(), Some(libc::ENODEV), "{name}");
+        }
+    }
+}

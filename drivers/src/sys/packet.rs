@@ -1,0 +1,313 @@
+//! Packet sockets: packet(7), with a receive ring that the kernel fills (`PACKET_RX_RING`, frame by frame: version 2).
+//!
+//! ```text
+//!   ring     frame 0 | frame 1 | ...           each `frame_size` bytes
+//!   frame    tpacket2_hdr, sockaddr_ll, ..., RESERVE bytes of ours, the frame's own bytes from tp_mac on
+//! ```
+//! `tp_status` says whose a frame is: the kernel's while it is 0, else ours until we store 0. Everything below relies
+//! on that: bytes of a frame that is ours change by nobody but us.
+
+use super::{check, owned};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Bytes that the kernel leaves free before each frame: room for a VLAN tag.
+pub const RESERVE: usize = 4;
+/// Bytes of a frame's room in the ring that the kernel takes for itself.
+pub const OVERHEAD: usize = 80 + RESERVE;
+
+/// A packet socket. It receives nothing before [`PacketSocket::bind`].
+pub struct PacketSocket(OwnedFd);
+
+impl PacketSocket {
+    /// A new one.
+    ///
+    /// # Errors
+    /// `EPERM` without `CAP_NET_RAW`, and what else socket(2) says.
+    pub fn new() -> io::Result<PacketSocket> {
+        // SAFETY: no memory is passed. Protocol 0: nothing is received yet.
+        let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+        owned(fd.into()).map(PacketSocket)
+    }
+
+    /// Receives from interface `index` from now on, frames of all protocols.
+    ///
+    /// # Errors
+    /// `ENODEV`, `ENETDOWN` for an interface that is down.
+    pub fn bind(&self, index: u32) -> io::Result<()> {
+        // SAFETY: all zeroes is a valid sockaddr_ll.
+        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+        address.sll_ifindex = index as libc::c_int;
+        let len = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+        // SAFETY: rules 1 to 3.
+        check(unsafe { libc::bind(self.0.as_raw_fd(), (&raw const address).cast(), len) }.into())?;
+        match self.take_error()? {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether frames that the host sends are received, too. Kernels before 4.20 don't know; then they are told apart by
+    /// [`Captured::outgoing`].
+    pub fn ignore_outgoing(&self) {
+        let _ = self.set(libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1i32);
+    }
+
+    /// Sends straight to the card, past the host's queues and its hooks for what it sends.
+    ///
+    /// # Errors
+    /// What setsockopt(2) says.
+    pub fn bypass_queues(&self) -> io::Result<()> {
+        self.set(libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &1i32)
+    }
+
+    /// The interface takes in all frames until the socket is closed.
+    ///
+    /// # Errors
+    /// What setsockopt(2) says.
+    pub fn promiscuous(&self, index: u32) -> io::Result<()> {
+        let request = libc::packet_mreq {
+            mr_ifindex: index as libc::c_int,
+            mr_type: libc::PACKET_MR_PROMISC as u16,
+            mr_alen: 0,
+            mr_address: [0; 8],
+        };
+        self.set(libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &request)
+    }
+
+    /// Room for frames that are too large for the ring, bytes; as much as the system grants.
+    pub fn receive_buffer(&self, bytes: i32) {
+        if self.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &bytes).is_err() {
+            let _ = self.set(libc::SOL_SOCKET, libc::SO_RCVBUF, &bytes);
+        }
+    }
+
+    /// A receive ring of `frames` frames, each in `frame_size` bytes: powers of two, the latter from 2048 to
+    /// 65,536. A frame that does not fit is queued whole beside it.
+    ///
+    /// # Errors
+    /// `ENOMEM`, and what else setsockopt(2) and mmap(2) say.
+    pub fn make_ring(&self, frames: u32, frame_size: u32) -> io::Result<PacketRing> {
+        const BLOCK: u32 = 65_536;
+        let per_block = BLOCK / frame_size;
+        let blocks = frames.div_ceil(per_block).max(1);
+        let request = libc::tpacket_req {
+            tp_block_size: BLOCK,
+            tp_block_nr: blocks,
+            tp_frame_size: frame_size,
+            tp_frame_nr: blocks * per_block,
+        };
+        self.set(libc::SOL_PACKET, libc::PACKET_VERSION, &(libc::tpacket_versions::TPACKET_V2 as i32))?;
+        self.set(libc::SOL_PACKET, libc::PACKET_RESERVE, &(RESERVE as u32))?;
+        self.set(libc::SOL_PACKET, libc::PACKET_COPY_THRESH, &1i32)?;
+        self.set(libc::SOL_PACKET, libc::PACKET_RX_RING, &request)?;
+        let len = blocks as usize * BLOCK as usize;
+        let (protection, fd) = (libc::PROT_READ | libc::PROT_WRITE, self.0.as_raw_fd());
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let p = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, libc::MAP_SHARED, fd, 0) };
+        if p == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the range was just mapped; keeping rings out of core dumps is advice only.
+        unsafe { libc::madvise(p, len, libc::MADV_DONTDUMP) };
+        let base = NonNull::new(p.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(PacketRing { base, len, frame_size: frame_size as usize, frames: blocks * per_block, next: 0 })
+    }
+
+    /// From now on frames that `program` refuses are not received. The kernel checks it.
+    ///
+    /// # Errors
+    /// What setsockopt(2) says; the program before stays.
+    pub fn attach(&self, program: &[libc::sock_filter]) -> io::Result<()> {
+        let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
+        self.set(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+    }
+
+    /// All frames are received again.
+    pub fn detach(&self) {
+        let _ = self.set(libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &0i32);
+    }
+
+    /// Frames that came and frames that found no room, since the last call. The former include the latter.
+    pub fn statistics(&self) -> (u32, u32) {
+        let mut stats = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+        let mut len = size_of_val(&stats) as libc::socklen_t;
+        let (fd, to) = (self.0.as_raw_fd(), (&raw mut stats).cast());
+        // SAFETY: the kernel fills at most `len` bytes of a local.
+        unsafe { libc::getsockopt(fd, libc::SOL_PACKET, libc::PACKET_STATISTICS, to, &mut len) };
+        (stats.tp_packets, stats.tp_drops)
+    }
+
+    /// The error that waits on the socket, taken.
+    ///
+    /// # Errors
+    /// What getsockopt(2) says.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        let mut errno: libc::c_int = 0;
+        let mut len = size_of_val(&errno) as libc::socklen_t;
+        let (fd, to) = (self.0.as_raw_fd(), (&raw mut errno).cast());
+        // SAFETY: the kernel fills at most `len` bytes of a local.
+        check(unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, to, &mut len) }.into())?;
+        Ok((errno != 0).then(|| io::Error::from_raw_os_error(errno)))
+    }
+
+    /// Takes the oldest frame of those that were too large for the ring: bytes in `to`, or `None`.
+    pub fn take_queued(&self, to: &mut [u8]) -> Option<usize> {
+        // SAFETY: as many bytes of `to` as it has.
+        let n = unsafe { libc::recv(self.0.as_raw_fd(), to.as_mut_ptr().cast(), to.len(), libc::MSG_DONTWAIT) };
+        usize::try_from(n).ok()
+    }
+
+    /// Sends one frame; with `nonblocking` does not wait for room.
+    ///
+    /// # Errors
+    /// What send(2) says.
+    pub fn send(&self, frame: &[u8], nonblocking: bool) -> io::Result<()> {
+        let (fd, data) = (self.0.as_raw_fd(), frame.as_ptr().cast());
+        // SAFETY: rules 1 and 3.
+        check(unsafe { libc::send(fd, data, frame.len(), flags(nonblocking)) } as libc::c_long).map(drop)
+    }
+
+    /// Sends frames in order: how many were taken. At most [`MANY`] at once.
+    ///
+    /// # Errors
+    /// What sendmmsg(2) says, when the first was not taken.
+    pub fn send_many<'a>(&self, frames: impl Iterator<Item = &'a [u8]>, nonblocking: bool) -> io::Result<usize> {
+        let nothing = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+        let mut pieces = [nothing; MANY];
+        // SAFETY: all zeroes is a valid mmsghdr.
+        let mut messages: [libc::mmsghdr; MANY] = unsafe { std::mem::zeroed() };
+        let mut count = 0;
+        for ((piece, message), frame) in pieces.iter_mut().zip(&mut messages).zip(frames) {
+            *piece = libc::iovec { iov_base: frame.as_ptr().cast_mut().cast(), iov_len: frame.len() };
+            (message.msg_hdr.msg_iov, message.msg_hdr.msg_iovlen) = (piece, 1);
+            count += 1;
+        }
+        // SAFETY: `count` messages of one piece each, whose bytes are borrowed for `'a`, longer than this call.
+        let n = unsafe { libc::sendmmsg(self.0.as_raw_fd(), messages.as_mut_ptr(), count, flags(nonblocking)) };
+        Ok(check(n.into())? as usize)
+    }
+
+    fn set<T>(&self, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
+        let len = size_of::<T>() as libc::socklen_t;
+        // SAFETY: the kernel reads `len` bytes of a value; the one that has a pointer in it lives in `attach`, with the
+        // instructions that it points to.
+        let r = unsafe { libc::setsockopt(self.0.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), len) };
+        check(r.into()).map(drop)
+    }
+}
+
+/// The most frames of [`PacketSocket::send_many`].
+pub const MANY: usize = 64;
+
+fn flags(nonblocking: bool) -> libc::c_int {
+    libc::MSG_NOSIGNAL | if nonblocking { libc::MSG_DONTWAIT } else { 0 }
+}
+
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The receive ring of a packet socket, as its one reader sees it. It may outlive the socket: then nothing comes.
+pub struct PacketRing {
+    base: NonNull<u8>,
+    len: usize,
+    frame_size: usize,
+    frames: u32,
+    next: u32,
+}
+
+// SAFETY: memory without ties to a thread, reached through `&mut` alone.
+unsafe impl Send for PacketRing {}
+
+/// A frame that the kernel has put into the ring.
+pub struct Captured<'a> {
+    /// [`RESERVE`] free bytes, then the frame.
+    pub bytes: &'a mut [u8],
+    /// Bytes of the frame, of which `bytes` may have fewer.
+    pub len: u32,
+    /// When it came: ns of CLOCK_REALTIME.
+    pub time_ns: u64,
+    /// The VLAN tag that the card or the kernel took out: protocol and control information.
+    pub vlan: Option<(u16, u16)>,
+    /// The host sent it.
+    pub outgoing: bool,
+    /// It lies whole in the socket's queue.
+    pub queued: bool,
+}
+
+impl PacketRing {
+    /// Bytes of memory.
+    pub fn memory(&self) -> usize {
+        self.len
+    }
+
+    /// The oldest frame that was not yet given back; `None` when there is none. A frame whose header makes no sense has no
+    /// bytes.
+    pub fn front(&mut self) -> Option<Captured<'_>> {
+        let frame = self.next as usize * self.frame_size;
+        // SAFETY: `next < frames`, and `frames * frame_size <= len` (`make_ring`): the header lies in the mapping. Frames
+        // begin at multiples of 2048 in pages, so it is aligned.
+        let (header, first) = unsafe {
+            let first = self.base.as_ptr().add(frame);
+            (first.cast::<libc::tpacket2_hdr>(), first)
+        };
+        // SAFETY: an aligned word of the mapping, which the kernel writes too: atomic.
+        let status = unsafe { AtomicU32::from_ptr(&raw mut (*header).tp_status) };
+        // ORDER: Acquire pairs with the kernel's write barrier before it stores the status: the frame is whole.
+        let status = status.load(Ordering::Acquire);
+        if status & libc::TP_STATUS_USER == 0 {
+            return None;
+        }
+        // SAFETY: the frame is ours (see the top), and all of its words are plain numbers.
+        let (header, kind) = unsafe {
+            let address = first.add(ADDRESS).cast::<libc::sockaddr_ll>();
+            (header.read(), (*address).sll_pkttype)
+        };
+        let (start, kept) = (usize::from(header.tp_mac), header.tp_snaplen as usize);
+        let fits = start >= ADDRESS + size_of::<libc::sockaddr_ll>() + RESERVE && start + kept <= self.frame_size;
+        let (start, kept) = if fits { (start - RESERVE, kept + RESERVE) } else { (0, 0) };
+        let tagged = status & libc::TP_STATUS_VLAN_VALID != 0 || header.tp_vlan_tci != 0;
+        let known = status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
+        let protocol = if known { header.tp_vlan_tpid } else { libc::ETH_P_8021Q as u16 };
+        Some(Captured {
+            // SAFETY: inside the frame (checked above), which is ours and borrowed with `self`.
+            bytes: unsafe { std::slice::from_raw_parts_mut(first.add(start), kept) },
+            len: header.tp_len,
+            time_ns: u64::from(header.tp_sec) * 1_000_000_000 + u64::from(header.tp_nsec),
+            vlan: tagged.then_some((protocol, header.tp_vlan_tci)),
+            outgoing: kind == libc::PACKET_OUTGOING,
+            queued: status & libc::TP_STATUS_COPY != 0,
+        })
+    }
+
+    /// Gives the frame of [`PacketRing::front`] back to the kernel.
+    pub fn give_back(&mut self) {
+        let frame = self.next as usize * self.frame_size;
+        // SAFETY: as in `front`.
+        let status = unsafe {
+            let header = self.base.as_ptr().add(frame).cast::<libc::tpacket2_hdr>();
+            AtomicU32::from_ptr(&raw mut (*header).tp_status)
+        };
+        // ORDER: Release: what we read of the frame is behind us when the kernel sees that it is its own.
+        status.store(libc::TP_STATUS_KERNEL, Ordering::Release);
+        self.next = if self.next + 1 == self.frames { 0 } else { self.next + 1 };
+    }
+}
+
+impl Drop for PacketRing {
+    fn drop(&mut self) {
+        // SAFETY: the range that `make_ring` mapped; no frame is borrowed any more.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}
+
+/// Where in a frame the kernel puts the address that it came from.
+const ADDRESS: usize = size_of::<libc::tpacket2_hdr>().next_multiple_of(16);

@@ -1,0 +1,264 @@
+//! A packet socket as a port, on one end of a cable.
+
+mod common;
+
+use common::{LIMIT, bytes_of, frame, netmap_name, read, sh, with_cable};
+use drivers::af_packet::{Options, open};
+use drivers::sys::interface::Interface;
+use drivers::sys::packet::PacketSocket;
+use nm_core::{Port, PortError, Woken, sys};
+use std::time::{Duration, Instant};
+
+fn port_on(card: &str) -> Port {
+    open(&netmap_name(&format!("netmap:{card}")), &Options::default()).expect("a port")
+}
+
+/// A plain sender and receiver at the other end.
+fn other_end() -> PacketSocket {
+    let socket = PacketSocket::new().expect("a packet socket");
+    socket.bind(Interface::find("vb").expect("vb").index).expect("bind");
+    socket
+}
+
+#[test]
+fn frames_arrive_as_they_were_sent_each_with_its_own_time() {
+    with_cable(|| {
+        let (mut port, sender) = (port_on("va"), other_end());
+        let sent: Vec<Vec<u8>> = (0..2000).map(|n| frame(n, 18 + n as usize * 7 % 1497)).collect();
+        let before = sys::realtime_ns();
+        for frame in &sent {
+            sender.send(frame, false).expect("send");
+        }
+        let after = sys::realtime_ns();
+        let (frames, times): (Vec<_>, Vec<_>) = read(&mut port, sent.len()).into_iter().unzip();
+        assert_eq!(frames, sent);
+        assert!(times.is_sorted() && before <= times[0] && *times.last().unwrap() <= after);
+        let different = times.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        assert!(different > 1900, "frames of a batch have one time: {different}");
+        let stats = port.control.stats();
+        assert_eq!((stats.received, stats.dropped_full, stats.malformed), (2000, 0, 0));
+        assert_eq!(stats.received_bytes, sent.iter().map(|f| f.len() as u64).sum::<u64>());
+    });
+}
+
+#[test]
+fn what_the_host_sends_itself_is_not_received() {
+    with_cable(|| {
+        let mut port = port_on("va");
+        let host = PacketSocket::new().unwrap();
+        host.bind(Interface::find("va").unwrap().index).unwrap();
+        host.send(&frame(1, 60), false).unwrap();
+        port.tx.inject(&frame(2, 60), false).unwrap();
+        other_end().send(&frame(3, 60), false).unwrap();
+        assert_eq!(bytes_of(read(&mut port, 1)), [frame(3, 60)]);
+        assert_eq!(port.rx.wait(1, Some(Duration::from_millis(50))).unwrap(), Woken::TimedOut);
+    });
+}
+
+#[test]
+fn a_vlan_tag_is_put_back() {
+    with_cable(|| {
+        let (mut port, sender) = (port_on("va"), other_end());
+        let (mut tagged, mut double) = (frame(7, 100), frame(8, 1514));
+        tagged[12..18].copy_from_slice(&[0x81, 0, 0xa0, 5, 0x88, 0xb5]);
+        double[12..22].copy_from_slice(&[0x88, 0xa8, 0, 9, 0x81, 0, 0, 5, 0x88, 0xb5]);
+        for frame in [&tagged, &double] {
+            sender.send(frame, false).unwrap();
+        }
+        assert_eq!(bytes_of(read(&mut port, 2)), [tagged, double]);
+    });
+}
+
+#[test]
+fn frames_too_large_for_the_kernels_ring_arrive_whole_and_in_order() {
+    with_cable(|| {
+        let mut port = port_on("va");
+        sh("ip link set va mtu 65521; ip link set vb mtu 65521");
+        let sender = other_end();
+        let mut sent = Vec::new();
+        for n in 0..20 {
+            sent.extend([frame(n, 60), frame(n, 3000 + 3000 * n as usize), frame(n, 1514)]);
+        }
+        sent.push(frame(99, 65_535));
+        for frame in &sent {
+            sender.send(frame, false).unwrap();
+        }
+        assert_eq!(bytes_of(read(&mut port, sent.len())), sent);
+    });
+}
+
+#[test]
+fn injected_frames_arrive_and_refusals_have_their_reason() {
+    with_cable(|| {
+        let (mut port, mut other) = (port_on("va"), port_on("vb"));
+        for n in 0..100 {
+            port.tx.inject(&frame(n, 60 + n as usize), false).unwrap();
+        }
+        let ring = port.tx.ring().unwrap();
+        for n in 100..400 {
+            assert!(ring.put(&frame(n, 60)));
+        }
+        assert!(ring.put(&frame(400, 9000)), "does not fit the cable: dropped, and counted");
+        assert!(ring.put(&frame(401, 1514)));
+        assert_eq!(port.tx.txsync(false).unwrap(), 301);
+        let got = bytes_of(read(&mut other, 401));
+        assert!((0..100).all(|n| got[n] == frame(n as u32, 60 + n)));
+        assert!((100..400).all(|n| got[n] == frame(n as u32, 60)) && got[400] == frame(401, 1514));
+        assert_eq!((port.control.stats().sent, port.control.stats().dropped_long), (401, 1));
+
+        assert!(matches!(port.tx.inject(&[0; 13], false), Err(PortError::TooShort { len: 13 })));
+        assert!(matches!(port.tx.inject(&frame(0, 9000), false), Err(PortError::TooLong { len: 9000 })));
+        assert!(matches!(port.tx.inject(&[0; 70_000], false), Err(PortError::TooLong { len: 70_000 })));
+        sh("ip link set va down");
+        let error = port.tx.inject(&frame(0, 60), false).expect_err("down").to_string();
+        assert!(error.contains("Network is down"), "{error}");
+    });
+}
+
+#[test]
+fn frames_without_room_are_counted() {
+    with_cable(|| {
+        let mut port = open(&netmap_name("netmap:va"), &Options { frames: Some(64), promiscuous: false }).unwrap();
+        let sender = other_end();
+        for n in 0..1000 {
+            sender.send(&frame(n, 60), false).unwrap();
+        }
+        let got = read(&mut port, 1000).len() as u64;
+        let stats = port.control.stats();
+        assert!(stats.dropped_full > 0 && got == stats.received, "{stats:?}");
+        assert_eq!(got + stats.dropped_full, 1000);
+        assert_eq!(port.control.stats().dropped_full, stats.dropped_full);
+    });
+}
+
+/// What `pcap_compile` makes of `ether[17] == number`, cutting frames to 40 bytes.
+fn only(number: u32) -> [libc::sock_filter; 4] {
+    let insn = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    [insn(0x30, 0, 0, 17), insn(0x15, 0, 1, number), insn(6, 0, 0, 40), insn(6, 0, 0, 0)]
+}
+
+#[test]
+fn a_filter_keeps_frames_from_the_reader_and_cuts_none() {
+    with_cable(|| {
+        let (mut port, sender) = (port_on("va"), other_end());
+        assert!(port.rx.offer_filter(&only(5)));
+        let mut tagged = frame(9, 60);
+        tagged[12..18].copy_from_slice(&[0x81, 0, 0, 5, 0x88, 0xb5]);
+        for frame in (0..100).map(|n| frame(n % 10, 60)).chain([tagged.clone()]) {
+            sender.send(&frame, false).unwrap();
+        }
+        let mut expected = vec![frame(5, 60); 10];
+        expected.push(tagged);
+        assert_eq!(bytes_of(read(&mut port, 11)), expected);
+        let computed = [libc::sock_filter { code: 0x16, jt: 0, jf: 0, k: 0 }];
+        assert!(!port.rx.offer_filter(&computed), "only the reader can run it");
+        sender.send(&frame(1, 60), false).unwrap();
+        assert_eq!(bytes_of(read(&mut port, 1)), [frame(1, 60)]);
+    });
+}
+
+#[test]
+fn waiting_ends_with_frames_a_wake_or_the_time() {
+    with_cable(|| {
+        let (mut port, sender) = (port_on("va"), other_end());
+        let start = Instant::now();
+        assert_eq!(port.rx.wait(1, Some(Duration::from_millis(30))).unwrap(), Woken::TimedOut);
+        assert!((30..200).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+        port.control.wake();
+        assert_eq!(port.rx.wait(1, None).unwrap(), Woken::Woken);
+        assert_eq!(port.rx.wait(1, Some(Duration::ZERO)).unwrap(), Woken::TimedOut);
+        let control = std::sync::Arc::clone(&port.control);
+        let waker = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            control.wake();
+        });
+        assert_eq!(port.rx.wait(1, None).unwrap(), Woken::Woken);
+        waker.join().unwrap();
+
+        sender.send(&frame(1, 60), false).unwrap();
+        assert_eq!(port.rx.wait(1, Some(LIMIT)).unwrap(), Woken::Frames);
+        assert_eq!(port.rx.wait(64, Some(Duration::from_millis(20))).unwrap(), Woken::TimedOut);
+        assert_eq!(port.rx.ring().ready(), 1);
+        std::thread::scope(|threads| {
+            threads.spawn(|| (0..64).for_each(|n| sender.send(&frame(n, 60), false).unwrap()));
+            assert_eq!(port.rx.wait(64, Some(LIMIT)).unwrap(), Woken::Frames);
+        });
+    });
+}
+
+#[test]
+fn the_descriptor_is_readable_exactly_while_a_frame_waits() {
+    with_cable(|| {
+        let (mut port, sender) = (port_on("va"), other_end());
+        let fd = port.rx.selectable_fd().unwrap();
+        let readable = || sys::fifo_is_readable(fd);
+        assert!(!readable());
+        for n in 0..3 {
+            sender.send(&frame(n, 60), false).unwrap();
+        }
+        assert!(readable());
+        for n in 0..3 {
+            assert!(readable(), "frame {n}");
+            assert!(port.rx.rxsync().unwrap() > 0);
+            assert!(port.rx.ring().next_frame().is_some());
+            port.rx.ring().release();
+            port.rx.settle_fd();
+        }
+        assert!(!readable());
+    });
+}
+
+#[test]
+fn what_cannot_be_opened_says_why() {
+    with_cable(|| {
+        let refused = |name: &str| open(&netmap_name(name), &Options::default()).err().expect(name);
+        assert!(matches!(refused("netmap:nosuch"), PortError::NoDevice { .. }));
+        assert_eq!(refused("netmap:nosuch").to_string(), "netmap:nosuch: No such device exists");
+        sh("ip link set vb down");
+        assert_eq!(refused("netmap:vb").to_string(), "netmap:vb: That device is not up");
+        for name in ["netmap:va-0", "netmap:va^", "netmap:va*", "netmap:va/x", "netmap:va{1"] {
+            assert!(matches!(refused(name), PortError::Unsupported { .. }), "{name}");
+        }
+    });
+}
+
+#[test]
+fn an_interface_that_goes_down_comes_back_and_one_that_disappears_does_not() {
+    with_cable(|| {
+        let mut port = port_on("va");
+        sh("ip link set va down");
+        assert_eq!(port.rx.wait(1, Some(Duration::from_millis(50))).unwrap(), Woken::TimedOut);
+        sh("ip link set va up");
+        other_end().send(&frame(1, 60), false).unwrap();
+        assert_eq!(bytes_of(read(&mut port, 1)), [frame(1, 60)]);
+
+        sh("ip link del va");
+        let start = Instant::now();
+        let error = loop {
+            assert!(start.elapsed() < LIMIT);
+            match port.rx.wait(1, Some(Duration::from_millis(100))) {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.to_string(), "The interface disappeared");
+        assert!(port.rx.wait(1, None).is_err());
+        std::thread::sleep(Duration::from_millis(150));
+        assert!(port.rx.rxsync().is_err());
+    });
+}
+
+#[test]
+fn a_hundred_openings_leave_nothing() {
+    with_cable(|| {
+        let open_files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        let before = open_files();
+        for _ in 0..100 {
+            drop(open(&netmap_name("netmap:va"), &Options { frames: Some(64), promiscuous: true }).unwrap());
+        }
+        // Other tests of this process open files, too, a few.
+        assert!(open_files() < before + 50);
+        let shown = std::process::Command::new("ip").args(["-d", "link", "show", "va"]).output().unwrap();
+        assert!(String::from_utf8_lossy(&shown.stdout).contains("promiscuity 0"), "still promiscuous");
+    });
+}
