@@ -7,6 +7,7 @@ use super::{check, owned};
 use filter::engine::ebpf::Insn;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 
 /// `enum bpf_cmd`.
 #[derive(Clone, Copy)]
@@ -197,10 +198,15 @@ unsafe impl Attr for OneFd {}
 
 /// The processors that there could be, which is what per-CPU maps have values for.
 fn possible_cpus() -> io::Result<usize> {
+    static POSSIBLE: OnceLock<usize> = OnceLock::new();
+    if let Some(&known) = POSSIBLE.get() {
+        return Ok(known);
+    }
     let text = std::fs::read_to_string("/sys/devices/system/cpu/possible")?;
     // Ranges, the last of which ends with the highest number: 0-3,8-11.
     let last = text.trim().rsplit([',', '-']).next().and_then(|number| number.parse::<usize>().ok());
-    last.map(|last| last + 1).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+    let count = last.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))? + 1;
+    Ok(*POSSIBLE.get_or_init(|| count))
 }
 
 /// What a program is for, and where it will be attached.

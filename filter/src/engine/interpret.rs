@@ -46,7 +46,7 @@ pub struct Beside {
 }
 
 impl Beside {
-    fn value(&self, k: u32) -> Option<u32> {
+    pub(super) fn value(&self, k: u32) -> Option<u32> {
         Some(match k.checked_sub(AD_OFF)? {
             AD_PROTOCOL => self.protocol,
             AD_PKTTYPE => self.packet_type,

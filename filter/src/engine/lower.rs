@@ -236,13 +236,22 @@ impl Facts {
     }
 }
 
+/// Which checks of a load's bounds can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bounds {
+    /// Those that follow from others.
+    Implied,
+    /// Those that were made word for word, as the kernel's verifier knows them: a length of X and `n` does not tell it one of `n`.
+    Shown,
+}
+
 /// The steps of `program`, which is valid.
-pub(super) fn lower(program: &[Insn]) -> Lowered {
+pub(super) fn lower(program: &[Insn], bounds: Bounds) -> Lowered {
     let kinds: Vec<Kind> = program.iter().map(kind).collect();
     let needs = needs(program, &kinds);
     let target = targets(program, &kinds, &needs);
     let (reached, searches) = reached(program, &kinds, &target);
-    Lowering { program, kinds, needs, target, searches }.steps(&reached)
+    Lowering { program, kinds, needs, target, searches, bounds }.steps(&reached)
 }
 
 /// The least captured length to accept with, in bytes: alone, and beyond X.
@@ -340,6 +349,7 @@ struct Lowering<'a> {
     needs: Vec<Need>,
     target: Vec<Label>,
     searches: Searches,
+    bounds: Bounds,
 }
 
 impl Lowering<'_> {
@@ -428,7 +438,9 @@ impl Lowering<'_> {
             Kind::LoadX(size, k) => {
                 if known.len_x < u64::from(k) + bytes(size) {
                     known.len_x = self.needs[at].len_x;
-                    known.len = known.len.max(known.len_x);
+                    if self.bounds == Bounds::Implied {
+                        known.len = known.len.max(known.len_x);
+                    }
                     steps.push(Step::NeedX(known.len_x));
                 }
                 steps.push(Step::LoadX(size, k));

@@ -283,7 +283,8 @@ impl Pass<'_> {
         asm.push(Insn::alu32(op, a, with));
     }
 
-    /// Finds the last entry that is not above A, by halves: R4 is where the rest of the table begins, and moves by the half or by 0.
+    /// Finds the last entry that is not above A, by halves: R4 is where the rest of the table begins, and moves by the half or by 0. Both are
+    /// one way for the verifier, as long as no value is seen to be 0 or -1: newer kernels make two of that.
     fn search(&self, asm: &mut Asm, labels: &Labels, number: usize, next: Step) {
         let Search { ref table, by, yes, no } = self.filter.lowered.searches[number];
         let start = 8 * self.filter.starts[number];
@@ -291,24 +292,22 @@ impl Pass<'_> {
         asm.push(Insn::alu64(Op::Mov, R5, R(self.a)));
         asm.push(Insn::alu64(Op::Add, R5, R(R5)));
         asm.push(Insn::alu64(Op::Add, R5, Imm(2)));
-        let mut left = table.len();
-        while left > 1 {
-            let half = left / 2;
-            let bytes = 8 * half as i32;
-            match i16::try_from(bytes) {
-                Ok(bytes) => asm.push(Insn::load(Width::W64, R3, R4, bytes)),
-                Err(_) => {
-                    asm.push(Insn::alu64(Op::Mov, R3, R(R4)));
-                    asm.push(Insn::alu64(Op::Add, R3, Imm(bytes)));
-                    asm.push(Insn::load(Width::W64, R3, R3, 0));
-                }
-            }
-            // All ones when the entry is below 2A + 2.
-            asm.push(Insn::alu64(Op::Sub, R3, R(R5)));
-            asm.push(Insn::alu64(Op::Arsh, R3, Imm(63)));
-            asm.push(Insn::alu64(Op::And, R3, Imm(bytes)));
+        // The last entries, a power of two of them, or the first ones: whatever entry is looked for is among one of both.
+        let many = 1 << table.len().ilog2();
+        let rest = table.len() - many;
+        if rest > 0 {
+            below(asm, rest);
+            asm.push(Insn::alu64(Op::Rsh, R3, Imm(63)));
+            asm.push(Insn::alu64(Op::Mul, R3, Imm(8 * rest as i32)));
             asm.push(Insn::alu64(Op::Add, R4, R(R3)));
-            left -= half;
+        }
+        let halves = std::iter::successors(Some(many / 2), |half| Some(half / 2)).take_while(|&half| half > 0);
+        for half in halves {
+            below(asm, half);
+            // The sign moves to where the half has its one.
+            asm.push(Insn::alu64(Op::Rsh, R3, Imm(63 - (8 * half).ilog2() as i32)));
+            asm.push(Insn::alu64(Op::And, R3, Imm(8 * half as i32)));
+            asm.push(Insn::alu64(Op::Add, R4, R(R3)));
         }
         asm.push(Insn::load(Width::W64, R3, R4, 0));
         match by {
@@ -320,6 +319,20 @@ impl Pass<'_> {
             }
         }
     }
+}
+
+/// R3: negative when the entry with this number, from R4 on, is below R5.
+fn below(asm: &mut Asm, number: usize) {
+    let bytes = 8 * number;
+    match i16::try_from(bytes) {
+        Ok(bytes) => asm.push(Insn::load(Width::W64, R3, R4, bytes)),
+        Err(_) => {
+            asm.push(Insn::alu64(Op::Mov, R3, R(R4)));
+            asm.push(Insn::alu64(Op::Add, R3, Imm(bytes as i32)));
+            asm.push(Insn::load(Width::W64, R3, R3, 0));
+        }
+    }
+    asm.push(Insn::alu64(Op::Sub, R3, R(R5)));
 }
 
 /// Where a word of scratch memory lies on the stack.

@@ -28,7 +28,8 @@ pub use asm::{Asm, AsmError, Label};
 pub use emit::Place;
 pub use insn::{Helper, If, Insn, Op, Operand, Reg, Width};
 
-use super::lower::{Lowered, lower};
+use super::interpret::Beside;
+use super::lower::{Bounds, Lowered, lower};
 use super::opcode::{JMP_JA, is_ancillary};
 use super::search::{Decision, Search};
 use super::validate::validate;
@@ -86,10 +87,12 @@ impl XdpFilter {
         if let Some(at) = program.iter().position(|insn| insn.code == JMP_JA && (insn.k as i32) < 0) {
             return Err(XdpRefusal::Loop(at));
         }
-        if let Some(at) = program.iter().position(is_ancillary) {
+        // What nobody has beside a packet is a load out of bounds.
+        let beside = |insn: &Classic| is_ancillary(insn) && Beside::default().value(insn.k).is_some();
+        if let Some(at) = program.iter().position(beside) {
             return Err(XdpRefusal::Ancillary(at));
         }
-        let lowered = lower(program);
+        let lowered = lower(program, Bounds::Shown);
         let mut table = Vec::new();
         let mut starts = Vec::new();
         for search in &lowered.searches {

@@ -16,7 +16,7 @@ mod memory;
 #[cfg(any(test, target_arch = "x86_64"))]
 mod x86_64;
 
-use super::lower::{Lowered, lower};
+use super::lower::{Bounds, Lowered, lower};
 use super::validate::validate;
 use crate::insn::Insn;
 use memory::Mapping;
@@ -43,7 +43,7 @@ impl Jit {
 
     /// The same, of a program that [`validate`] likes.
     pub(super) fn compile_valid(program: &[Insn]) -> Option<Jit> {
-        let code = emit(&lower(program))?;
+        let code = emit(&lower(program, Bounds::Implied))?;
         Some(Jit { mapping: Mapping::new(&code)? })
     }
 

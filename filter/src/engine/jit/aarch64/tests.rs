@@ -1,6 +1,6 @@
 use super::*;
 use crate::engine::interpret;
-use crate::engine::lower::lower;
+use crate::engine::lower::{Bounds, lower};
 use crate::engine::programs::{self, Random, Rules};
 use std::io::Write;
 use std::path::Path;
@@ -41,7 +41,7 @@ fn agrees_with_the_interpreter_on_random_programs() {
     let (mut input, mut runs) = (Vec::new(), Vec::new());
     for _ in 0..4_000 {
         let program = programs::program(&mut random, Rules::Any);
-        let MachineCode(code) = emit(&lower(&program)).expect("short enough");
+        let MachineCode(code) = emit(&lower(&program, Bounds::Implied)).expect("short enough");
         let packets: Vec<Vec<u8>> = (0..8).map(|_| random.packet()).collect();
         input.extend((code.len() as u32).to_le_bytes());
         input.extend(code);

@@ -1,0 +1,137 @@
+//! A filter in the kernel: as part of a port's XDP program, run on frames without an interface.
+
+use drivers::Error;
+use drivers::bpf::{Counters, Counts, METADATA_LEN, Metadata, XdpProgram};
+use drivers::sys::bpf::{MapKind, map_create, may_use_bpf, program_test_run};
+use filter::Insn;
+use filter::engine::ebpf::{XdpFilter, XdpRefusal};
+use filter::insn::op::AD_OFF;
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// What programs need beside themselves.
+pub struct Kernel {
+    sockets: OwnedFd,
+    counters: Counters,
+}
+
+/// What the metadata must say.
+const GENERATION: u32 = 0xfeed_0001;
+
+/// A filter that the verifier took.
+pub struct Loaded<'a> {
+    program: OwnedFd,
+    kernel: &'a Kernel,
+}
+
+impl Kernel {
+    /// `None` where this process may not load programs, which it says.
+    pub fn new() -> Option<Kernel> {
+        if !may_use_bpf() {
+            compat_tests::process::skipped("eBPF programs can't be loaded here: it takes CAP_BPF and CAP_NET_ADMIN");
+            return None;
+        }
+        let sockets = map_create(MapKind::Xsk, "test", 4, 1, 0).expect("a map of sockets");
+        Some(Kernel { sockets, counters: Counters::new().expect("counters") })
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.counters.read().expect("counters")
+    }
+
+    pub fn load(&self, filter: Option<&XdpFilter>, frags: bool) -> Result<Loaded<'_>, Error> {
+        let (xskmap, counters) = (self.sockets.as_fd(), &self.counters);
+        let program = XdpProgram { xskmap, counters, filter, generation: GENERATION, time: true, frags };
+        Ok(Loaded { program: program.load()?, kernel: self })
+    }
+}
+
+impl Loaded<'_> {
+    /// Whether the filter accepts `frame`, of 14 bytes at least. What is said of it by verdict, metadata and counters agrees.
+    pub fn accepts(&self, frame: &[u8]) -> bool {
+        let before = self.kernel.counts();
+        let run = program_test_run(self.program.as_fd(), frame, 1).expect("a run");
+        let after = self.kernel.counts();
+        assert_eq!(run.verdict, 2, "XDP_PASS: there is no socket");
+        let metadata = run.frame.len() - frame.len();
+        assert_eq!(&run.frame[metadata..], frame, "the frame is as it was");
+        assert_eq!(after.accepted, 0);
+        let counted = (after.unclaimed - before.unclaimed, after.passed - before.passed);
+        match run.frame[..metadata].first_chunk::<METADATA_LEN>() {
+            Some(bytes) => {
+                let metadata = Metadata::read(bytes).expect("metadata");
+                assert_eq!(metadata.generation, GENERATION);
+                assert!(metadata.time_ns > 0);
+                assert_eq!(counted, (1, 0));
+                true
+            }
+            None => {
+                assert_eq!((metadata, counted), (0, (0, 1)));
+                false
+            }
+        }
+    }
+}
+
+/// How programs fared.
+#[derive(Default)]
+pub struct Tally {
+    /// By the verifier.
+    pub taken: usize,
+    /// By the verifier, by its reason without numbers.
+    pub refused: BTreeMap<String, usize>,
+    /// Without meaning at this hook: so many have loops, so many load what is beside a packet.
+    pub senseless: (usize, usize),
+    pub frames: usize,
+    pub accepted: usize,
+}
+
+impl Tally {
+    pub fn refused(&self) -> usize {
+        self.refused.values().sum()
+    }
+
+    /// Says it past the capture of the test harness.
+    pub fn say(&self, what: &str) {
+        let Tally { taken, refused, senseless: (loops, beside), frames, accepted } = self;
+        compat_tests::process::say(&format!(
+            "{what}: the verifier took {taken}, refused {} {refused:?}; {accepted} of {frames} frames accepted; \
+             {loops} with loops, {beside} with loads beside the packet were not for it",
+            self.refused()
+        ));
+    }
+
+    /// Holds `program` in the kernel against the interpreter on `frames`.
+    pub fn compare(&mut self, kernel: &Kernel, program: &[Insn], frags: bool, frames: &[Vec<u8>]) {
+        let filter = match XdpFilter::new(program) {
+            Ok(filter) => filter,
+            Err(XdpRefusal::Loop(at)) => {
+                assert!((program[at].k as i32) < 0);
+                self.senseless.0 += 1;
+                return;
+            }
+            Err(XdpRefusal::Ancillary(at)) => {
+                assert!(program[at].k >= AD_OFF);
+                self.senseless.1 += 1;
+                return;
+            }
+            Err(refusal) => panic!("{refusal}: {program:?}"),
+        };
+        let loaded = match kernel.load(Some(&filter), frags) {
+            Ok(loaded) => loaded,
+            Err(Error::Verifier { line, .. }) => {
+                let reason = line.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+                *self.refused.entry(reason).or_default() += 1;
+                return;
+            }
+            Err(error) => panic!("{error}: {program:?}"),
+        };
+        self.taken += 1;
+        for frame in frames.iter().filter(|frame| frame.len() >= 14) {
+            let verdict = filter::engine::interpret(program, frame, frame.len() as u32, None) != 0;
+            assert_eq!(loaded.accepts(frame), verdict, "{} bytes {frame:x?}: {program:?}", frame.len());
+            self.frames += 1;
+            self.accepted += usize::from(verdict);
+        }
+    }
+}
