@@ -119,3 +119,8 @@ fn entries(search: &Search) -> impl Iterator<Item = u64> {
     let odd = move |number: usize| u64::from(parity && number % 2 == 1);
     search.table.iter().enumerate().map(move |(number, &value)| 2 * u64::from(value) + odd(number))
 }
+
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
+mod tests;
