@@ -25,16 +25,14 @@ mod filter;
 mod rx;
 mod tx;
 
+use crate::copying::{self, Control};
 use crate::sys::interface::Interface;
 use crate::sys::packet::{OVERHEAD, PacketSocket};
-use crate::sys::wait::Event;
 use nm_core::name::{NetmapName, NetmapRings};
-use nm_core::shm::layout::{Layout, MAX_SLOTS, MIN_SLOTS, write_interface};
-use nm_core::shm::mapping::Mapping;
-use nm_core::{Port, PortControl, PortError, PortInfo, PortKind, Stats};
+use nm_core::shm::layout::{Layout, MAX_SLOTS};
+use nm_core::{Port, PortError};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How a port is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,111 +97,11 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     }
     socket.bind(card.index).map_err(|e| io("bind", e))?;
 
-    let layout = Layout { rx_slots: RX_SLOTS.max(MIN_SLOTS), tx_slots: TX_SLOTS };
-    let mapping = Mapping::anonymous(layout.total_bytes()).map_err(|e| io("memory", e))?;
-    write_interface(&mapping, layout.interface(), layout.tx_ring(), layout.rx_ring(), &port);
-    let memory = frames.memory() as u64 + layout.rx_bytes() as u64;
-    let shared = Arc::new(Shared {
-        name: port.clone(),
-        card,
-        socket,
-        wake: Event::new().map_err(|e| io("eventfd", e))?,
-        woken: AtomicBool::new(false),
-        memory: AtomicU64::new(memory),
-        layout,
-        counters: Counters::default(),
-    });
-    let no_room = || io("memory", io::ErrorKind::UnexpectedEof.into());
-    let rx = rx::Rx::new(Arc::clone(&shared), frames, &mapping).ok_or_else(no_room)?;
-    let tx = tx::Tx::new(Arc::clone(&shared), mapping);
-    Ok(Port { rx: Box::new(rx), tx: Box::new(tx), control: shared })
-}
-
-/// What the parts of an open port share.
-struct Shared {
-    name: String,
-    card: Interface,
-    socket: PacketSocket,
-    /// Set by [`PortControl::wake`].
-    wake: Event,
-    woken: AtomicBool,
-    memory: AtomicU64,
-    layout: Layout,
-    counters: Counters,
-}
-
-#[derive(Default)]
-struct Counters {
-    received: AtomicU64,
-    received_bytes: AtomicU64,
-    sent: AtomicU64,
-    sent_bytes: AtomicU64,
-    dropped_full: AtomicU64,
-    dropped_long: AtomicU64,
-    rejected: AtomicU64,
-    malformed: AtomicU64,
-}
-
-/// Adds to a counter.
-fn count(counter: &AtomicU64, n: u64) {
-    // ORDER: Relaxed; a counter.
-    counter.fetch_add(n, Ordering::Relaxed);
-}
-
-impl PortControl for Shared {
-    fn wake(&self) {
-        // ORDER: Release pairs with the Acquire in `Rx::take_wake`; the event makes a sleeper look.
-        self.woken.store(true, Ordering::Release);
-        self.wake.set();
-    }
-
-    fn stats(&self) -> Stats {
-        let c = &self.counters;
-        // The kernel's own counter starts anew with each reading.
-        count(&c.dropped_full, self.socket.statistics().1.into());
-        // ORDER: Relaxed; counters.
-        let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
-        Stats {
-            received: get(&c.received),
-            received_bytes: get(&c.received_bytes),
-            sent: get(&c.sent),
-            sent_bytes: get(&c.sent_bytes),
-            dropped_full: get(&c.dropped_full),
-            dropped_stalled: 0,
-            dropped_long: get(&c.dropped_long),
-            rejected: get(&c.rejected),
-            malformed: get(&c.malformed),
-        }
-    }
-
-    fn info(&self) -> PortInfo {
-        PortInfo {
-            name: self.name.clone(),
-            driver: "af_packet (a copy: the host keeps its traffic)",
-            kind: PortKind::Port,
-            rx_slots: self.layout.rx_slots,
-            tx_slots: self.layout.tx_slots,
-            buf_size: nm_core::shm::layout::BUF_SIZE,
-            // ORDER: Relaxed; for people who look.
-            memory: self.memory.load(Ordering::Relaxed),
-        }
-    }
-
-    fn count_rejected(&self, frames: u64) {
-        count(&self.counters.rejected, frames);
-    }
-}
-
-impl Shared {
-    /// What an error that waits on the socket means: an interface that is down comes up again, one that is gone does not.
-    fn check(&self) -> Result<(), PortError> {
-        match self.socket.take_error() {
-            Ok(None) => Ok(()),
-            Ok(Some(e)) if e.raw_os_error() == Some(libc::ENETDOWN) => match Interface::exists(self.card.index) {
-                true => Ok(()),
-                false => Err(PortError::Disappeared),
-            },
-            Ok(Some(source)) | Err(source) => Err(PortError::Io { what: format!("{}: receive", self.name), source }),
-        }
-    }
+    let layout = Layout { rx_slots: RX_SLOTS, tx_slots: TX_SLOTS };
+    let socket = Arc::new(socket);
+    let (asked, memory) = (Arc::clone(&socket), frames.memory() as u64);
+    let drops = Box::new(move || u64::from(asked.statistics().1));
+    let control = Control::new(port.clone(), "af_packet", layout, memory, drops).map_err(|e| io("eventfd", e))?;
+    let source = rx::Frames::new(port.clone(), card, Arc::clone(&socket), frames);
+    copying::open(Arc::new(control), source, tx::Wire(socket))
 }

@@ -6,6 +6,7 @@
 
 pub mod af_packet;
 pub mod bpf;
+mod copying;
 mod error;
 pub mod sys;
 

@@ -1,0 +1,129 @@
+//! What the parts of an open port share: its name, its wake, its counters.
+
+use crate::sys::wait::Event;
+use nm_core::shm::layout::{BUF_SIZE, Layout};
+use nm_core::{PortControl, PortInfo, PortKind, Stats};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// The control of a port.
+pub struct Control {
+    /// The name as typed.
+    pub name: String,
+    driver: &'static str,
+    pub(super) layout: Layout,
+    pub(super) wake: Event,
+    woken: AtomicBool,
+    memory: AtomicU64,
+    /// What is counted.
+    pub counters: Counters,
+    /// Frames that the kernel had no room for since it was asked last.
+    kernel_drops: Box<dyn Fn() -> u64 + Send + Sync>,
+}
+
+/// Counters, as [`Stats`] has them.
+#[derive(Default)]
+#[allow(missing_docs, reason = "the same as in Stats")]
+pub struct Counters {
+    pub received: AtomicU64,
+    pub received_bytes: AtomicU64,
+    pub sent: AtomicU64,
+    pub sent_bytes: AtomicU64,
+    pub dropped_full: AtomicU64,
+    pub dropped_long: AtomicU64,
+    pub rejected: AtomicU64,
+    pub malformed: AtomicU64,
+}
+
+/// Adds to a counter.
+pub fn count(counter: &AtomicU64, n: u64) {
+    if n > 0 {
+        // ORDER: Relaxed; a counter.
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+impl Control {
+    /// Of a port with rings of `layout`. `kernel_memory` are the bytes that the kernel keeps for it, `kernel_drops` tells how
+    /// many frames the kernel had no room for since it was asked last.
+    ///
+    /// # Errors
+    /// What eventfd(2) says.
+    pub fn new(
+        name: String,
+        driver: &'static str,
+        layout: Layout,
+        kernel_memory: u64,
+        kernel_drops: Box<dyn Fn() -> u64 + Send + Sync>,
+    ) -> io::Result<Control> {
+        Ok(Control {
+            name,
+            driver,
+            layout,
+            wake: Event::new()?,
+            woken: AtomicBool::new(false),
+            memory: AtomicU64::new(kernel_memory + layout.rx_bytes() as u64),
+            counters: Counters::default(),
+            kernel_drops,
+        })
+    }
+
+    /// Whether [`PortControl::wake`] was called; forgets it.
+    pub(super) fn take_wake(&self) -> bool {
+        // ORDER: Acquire pairs with the Release in `wake`.
+        let woken = self.woken.load(Ordering::Acquire) && self.woken.swap(false, Ordering::Acquire);
+        if woken {
+            self.wake.clear();
+        }
+        woken
+    }
+
+    /// The transmit ring was made.
+    pub(super) fn transmit_ring_is_there(&self) {
+        // ORDER: Relaxed; for people who look.
+        self.memory.fetch_add((self.layout.total_bytes() - self.layout.rx_bytes()) as u64, Ordering::Relaxed);
+    }
+}
+
+impl PortControl for Control {
+    fn wake(&self) {
+        // ORDER: Release pairs with the Acquire in `take_wake`; the event makes a sleeper look.
+        self.woken.store(true, Ordering::Release);
+        self.wake.set();
+    }
+
+    fn stats(&self) -> Stats {
+        let c = &self.counters;
+        count(&c.dropped_full, (self.kernel_drops)());
+        // ORDER: Relaxed; counters.
+        let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        Stats {
+            received: get(&c.received),
+            received_bytes: get(&c.received_bytes),
+            sent: get(&c.sent),
+            sent_bytes: get(&c.sent_bytes),
+            dropped_full: get(&c.dropped_full),
+            dropped_long: get(&c.dropped_long),
+            rejected: get(&c.rejected),
+            malformed: get(&c.malformed),
+            ..Stats::default()
+        }
+    }
+
+    fn info(&self) -> PortInfo {
+        PortInfo {
+            name: self.name.clone(),
+            driver: self.driver,
+            kind: PortKind::Port,
+            rx_slots: self.layout.rx_slots,
+            tx_slots: self.layout.tx_slots,
+            buf_size: BUF_SIZE,
+            // ORDER: Relaxed; for people who look.
+            memory: self.memory.load(Ordering::Relaxed),
+        }
+    }
+
+    fn count_rejected(&self, frames: u64) {
+        count(&self.counters.rejected, frames);
+    }
+}
