@@ -4,7 +4,8 @@
 //! ([`sandbox`]), bounded in time and ended with the test ([`process`]). [`cc`] compiles the C programs once, [`cases`] runs those that have cases. [`frames`]
 //! makes the traffic and [`savefile`] writes and reads it as programs do. [`veth`] runs the same C programs against
 //! the system's libpcap on a pair of interfaces in a network namespace of their own; [`hidden`] runs programs where that
-//! library is not to be found. [`filters`] compiles and runs generated filters in both libraries.
+//! library is not to be found. [`filters`] compiles and runs generated filters in both libraries, [`savefiles`] reads capture files,
+//! whole and spoilt, with both; [`files`] runs C programs that read and write them.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -14,6 +15,8 @@
 //! | `COMPAT_SEED` | the seed of both; else the clock, printed |
 //! | `FILTER_EXPRESSIONS` | how many filters `filters.rs` generates (10,000) |
 //! | `FILTER_SEED` | their seed (1) |
+//! | `SAVEFILE_MUTATIONS` | how many spoilt capture files `savefiles.rs` reads (20,000) |
+//! | `SAVEFILE_SEED` | their seed (1) |
 //! | `FILTER_CORPUS` | the captures that they run on; else `../shared/corpus` beside the workspace |
 
 pub mod cases;
@@ -27,6 +30,7 @@ pub mod process;
 pub mod random;
 pub mod sandbox;
 pub mod savefile;
+pub mod savefiles;
 pub mod user;
 pub mod veth;
 
