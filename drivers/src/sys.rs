@@ -11,7 +11,6 @@ pub mod bpf;
 pub mod interface;
 pub mod netlink;
 pub mod packet;
-pub mod tap;
 pub mod wait;
 
 use std::io;

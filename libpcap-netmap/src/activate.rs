@@ -83,6 +83,7 @@ pub unsafe extern "C" fn pcap_activate(p: *mut Handle) -> c_int {
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_activate)(s.p) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || activate(live)),
+        Some(Source::Offline(offline)) => offline.already_activated(),
         Some(Source::Dead(dead)) => dead.already_activated(),
     }
 }

@@ -5,6 +5,7 @@ use crate::dead;
 use crate::error::{self, Errbuf};
 use crate::guard;
 use crate::handle::{self, Handle, Live, Source};
+use crate::offline;
 use libc::{c_char, c_int, timeval};
 use nm_core::PortKind;
 use std::sync::atomic::Ordering;
@@ -29,6 +30,7 @@ pub unsafe extern "C" fn pcap_getnonblock(p: *mut Handle, errbuf: *mut c_char) -
                 code
             }
         }),
+        Some(Source::Offline(_)) => 0,
         Some(Source::Dead(dead)) => {
             // SAFETY: by the caller's promise.
             unsafe { Errbuf::write(errbuf, format_args!("{}", dead::NO_BLOCKING)) };
@@ -62,6 +64,11 @@ pub unsafe extern "C" fn pcap_setnonblock(p: *mut Handle, nonblocking: c_int, er
                 Err(_) => PCAP_ERROR,
             },
         }),
+        Some(Source::Offline(offline)) => {
+            // SAFETY: by the caller's promise.
+            unsafe { Errbuf::write(errbuf, format_args!("{}", offline::NO_NONBLOCKING)) };
+            offline.refuse(offline::NO_NONBLOCKING)
+        }
         Some(Source::Dead(dead)) => {
             // SAFETY: by the caller's promise.
             unsafe { Errbuf::write(errbuf, format_args!("{}", dead::NO_BLOCKING)) };
@@ -81,6 +88,8 @@ pub unsafe extern "C" fn pcap_get_selectable_fd(p: *mut Handle) -> c_int {
         None => PCAP_ERROR,
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_get_selectable_fd)(s.p) },
+        // SAFETY: by the caller's promise.
+        Some(Source::Offline(offline)) => unsafe { offline.descriptor() },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || descriptor(live)),
         Some(Source::Dead(_)) => PCAP_ERROR,
     }
@@ -98,7 +107,8 @@ pub unsafe extern "C" fn pcap_fileno(p: *mut Handle) -> c_int {
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_fileno)(s.p) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || descriptor(live)),
-        Some(Source::Dead(_)) => PCAP_ERROR,
+        // A savefile's is asked for as pcap_file or as the selectable one.
+        Some(Source::Offline(_) | Source::Dead(_)) => PCAP_ERROR,
     }
 }
 
@@ -146,6 +156,8 @@ pub unsafe extern "C" fn pcap_setdirection(p: *mut Handle, direction: c_int) -> 
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_setdirection)(s.p, direction) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || set_direction(live, direction)),
+        Some(Source::Offline(offline)) if is_direction(direction) => offline.refuse(offline::NO_DIRECTION),
+        Some(Source::Offline(offline)) => offline.refuse(INVALID_DIRECTION),
         Some(Source::Dead(dead)) if is_direction(direction) => dead.refuse(dead::NO_DIRECTION),
         Some(Source::Dead(dead)) => dead.refuse(INVALID_DIRECTION),
     }

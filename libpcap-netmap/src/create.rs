@@ -137,6 +137,19 @@ pub unsafe extern "C" fn pcap_close(p: *mut Handle) {
         },
         // SAFETY: nobody uses the handle any more.
         Some(Source::Dead(_)) => unsafe { handle::free(p) },
+        Some(Source::Offline(offline)) => {
+            // SAFETY: as below.
+            let in_callback = unsafe { offline.rx() }.is_ok_and(|rx| rx.in_callback());
+            if in_callback {
+                // ORDER: Relaxed: read by this very thread, when the callback has returned.
+                offline.attention.fetch_or(CLOSED | BREAK, Ordering::Relaxed);
+                // SAFETY: the reader up the stack touches nothing of the file before it has looked at CLOSED.
+                guard::offline(offline, (), || unsafe { offline.close() });
+            } else {
+                // SAFETY: by the caller's promise; there is no buffer for a text.
+                unsafe { guard::errbuf(std::ptr::null_mut(), (), || handle::free(p)) };
+            }
+        }
         Some(Source::Live(live)) => {
             // SAFETY: the reader's cell; nobody else uses the handle, and a callback of this thread runs while nobody
             // holds a reference into it.

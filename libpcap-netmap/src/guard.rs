@@ -5,6 +5,7 @@
 
 use crate::error::Errbuf;
 use crate::handle::Live;
+use crate::offline::Offline;
 use libc::c_char;
 use std::any::Any;
 use std::cell::RefCell;
@@ -16,10 +17,21 @@ thread_local!(static PLACE: RefCell<String> = const { RefCell::new(String::new()
 /// Runs `body` for a handle of ours; a panic poisons the handle and gives `on_panic`.
 #[inline]
 pub(crate) fn live<T>(live: &Live, on_panic: T, body: impl FnOnce() -> T) -> T {
+    catch(|text| live.poison(text), on_panic, body)
+}
+
+/// Runs `body` for a savefile's handle; a panic poisons the handle and gives `on_panic`.
+#[inline]
+pub(crate) fn offline<T>(offline: &Offline, on_panic: T, body: impl FnOnce() -> T) -> T {
+    catch(|text| offline.poison(text), on_panic, body)
+}
+
+#[inline]
+fn catch<T>(poison: impl FnOnce(&str), on_panic: T, body: impl FnOnce() -> T) -> T {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => value,
         Err(payload) => {
-            live.poison(&text(payload));
+            poison(&text(payload));
             on_panic
         }
     }

@@ -1,6 +1,6 @@
 //! `pcap_t`: what it points to, made and freed here alone.
 //!
-//! A handle of a port lives through these states; a dead one has a single state, a handle of the system's library
+//! A handle of a port lives through these states; a dead one and a savefile's are activated from the beginning, a handle of the system's library
 //! keeps its own.
 //!
 //! | state | goes to | by | what works |
@@ -16,6 +16,7 @@
 use crate::abi::*;
 use crate::dead::Dead;
 use crate::error::{self, ErrorText};
+use crate::offline::Offline;
 use crate::rx::Rx;
 use crate::system::System;
 use crate::tx::Tx;
@@ -39,6 +40,8 @@ pub(crate) enum Source {
     Live(Live),
     /// Nowhere: for compiling filters and writing savefiles.
     Dead(Dead),
+    /// A savefile.
+    Offline(Box<Offline>),
     /// A handle of the system's library, to which every call passes.
     System(Foreign),
 }
@@ -130,16 +133,19 @@ pub(crate) unsafe fn source<'a>(p: *mut Handle) -> Option<&'a Source> {
     unsafe { p.as_ref() }.map(Handle::source)
 }
 
-/// Frees a handle's memory, and the port if it is still open.
+/// Frees a handle's memory, and closes its port or file if that is still open.
 ///
 /// # Safety
 /// `p` came from [`Handle::into_raw`]; nobody uses it any more.
 pub(crate) unsafe fn free(p: *mut Handle) {
     // SAFETY: by the caller's promise.
     let handle = unsafe { Box::from_raw(p) };
-    if let Source::Live(live) = &handle.source {
+    match &handle.source {
         // SAFETY: nobody uses the handle any more.
-        unsafe { live.deactivate() };
+        Source::Live(live) => unsafe { live.deactivate() },
+        // SAFETY: as above.
+        Source::Offline(offline) => unsafe { offline.close() },
+        Source::Dead(_) | Source::System(_) => {}
     }
 }
 

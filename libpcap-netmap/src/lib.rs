@@ -10,8 +10,8 @@
 //! | `rx.rs`, `blocking.rs` | reading packets, non-blocking mode, `select` |
 //! | `tx.rs` | transmitting packets |
 //! | `filter.rs` and its folder | filters |
-//! | `savefile.rs`, `dead.rs` | reading savefiles, handles without a device |
-//! | `dump.rs` | writing savefiles |
+//! | `offline.rs` and its folder, `dump.rs` | reading and writing savefiles |
+//! | `dead.rs` | handles without a device |
 //! | `devices.rs` | selecting a device |
 //! | `properties.rs`, `stats.rs`, `error.rs` | link types, statistics, errors |
 //! | `names.rs` and its folder, `resolve.rs` | names and numbers |
@@ -32,11 +32,11 @@ mod filter;
 mod guard;
 mod handle;
 mod names;
+mod offline;
 mod options;
 mod properties;
 mod resolve;
 mod rx;
-mod savefile;
 mod stats;
 mod system;
 mod tx;
@@ -54,9 +54,9 @@ pub use dump::*;
 pub use error::{pcap_statustostr, pcap_strerror};
 pub use handle::Handle as pcap_t;
 pub use names::*;
+pub use offline::open::*;
 pub use options::*;
 pub use properties::*;
 pub use rx::{pcap_breakloop, pcap_dispatch, pcap_loop, pcap_next, pcap_next_ex};
-pub use savefile::*;
 pub use stats::pcap_stats;
 pub use tx::{pcap_inject, pcap_sendpacket};

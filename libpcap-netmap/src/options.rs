@@ -18,6 +18,7 @@ macro_rules! option {
                 Ok(mut options) => $set(&mut *options, $value),
                 Err(code) => code,
             }),
+            Some(Source::Offline(offline)) => offline.already_activated(),
             Some(Source::Dead(dead)) => dead.already_activated(),
         }
     };
@@ -141,7 +142,7 @@ pub unsafe extern "C" fn pcap_can_set_rfmon(p: *mut Handle) -> c_int {
         None => PCAP_ERROR,
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_can_set_rfmon)(s.p) },
-        Some(Source::Live(_)) => 0,
+        Some(Source::Live(_) | Source::Offline(_)) => 0,
         Some(Source::Dead(dead)) => dead.refuse(dead::NO_RFMON),
     }
 }
@@ -158,6 +159,7 @@ pub unsafe extern "C" fn pcap_get_tstamp_precision(p: *mut Handle) -> c_int {
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_get_tstamp_precision)(s.p) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || live.options_anyway().precision),
+        Some(Source::Offline(offline)) => offline.precision(),
         Some(Source::Dead(dead)) => dead.precision,
     }
 }
@@ -179,7 +181,7 @@ pub unsafe extern "C" fn pcap_list_tstamp_types(p: *mut Handle, list: *mut *mut 
             copy_list(list, theirs, count, s.library.pcap_free_tstamp_types)
         },
         // SAFETY: not NULL, the caller's.
-        Some(Source::Live(_) | Source::Dead(_)) => unsafe { give_list(list, &[PCAP_TSTAMP_HOST]) },
+        Some(Source::Live(_) | Source::Offline(_) | Source::Dead(_)) => unsafe { give_list(list, &[PCAP_TSTAMP_HOST]) },
     }
 }
 

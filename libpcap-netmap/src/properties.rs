@@ -6,12 +6,13 @@ use crate::error::ErrorText;
 use crate::guard;
 use crate::handle::{self, Active, Handle, Live, Source};
 use crate::names;
+use crate::offline::Offline;
 use crate::options::{copy_list, give_list};
 use libc::{FILE, c_char, c_int};
 
 /// Asks an activated handle of ours, or a dead one, or passes the call to the system's library.
 macro_rules! ask {
-    ($p:ident, $function:ident, $answer:expr, $dead:expr) => {
+    ($p:ident, $function:ident, $answer:expr, $dead:expr, $file:expr) => {
         // SAFETY: by the promise of the exported function's caller.
         match unsafe { handle::source($p) } {
             None => PCAP_ERROR,
@@ -19,6 +20,7 @@ macro_rules! ask {
             Some(Source::System(s)) => unsafe { (s.library.$function)(s.p) },
             Some(Source::Live(live)) => asked(live, $answer),
             Some(Source::Dead(dead)) => $dead(dead),
+            Some(Source::Offline(file)) => $file(file),
         }
     };
 }
@@ -38,7 +40,7 @@ fn asked(live: &Live, answer: impl FnOnce(&Active) -> c_int) -> c_int {
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_datalink(p: *mut Handle) -> c_int {
-    ask!(p, pcap_datalink, |_| DLT_EN10MB, |dead: &Dead| dead.linktype)
+    ask!(p, pcap_datalink, |_| DLT_EN10MB, |dead: &Dead| dead.linktype, |file: &Offline| file.info.linktype)
 }
 
 /// The link type with what a savefile's header says besides.
@@ -47,7 +49,7 @@ pub unsafe extern "C" fn pcap_datalink(p: *mut Handle) -> c_int {
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_datalink_ext(p: *mut Handle) -> c_int {
-    ask!(p, pcap_datalink_ext, |_| 0, |_| 0)
+    ask!(p, pcap_datalink_ext, |_| 0, |_| 0, |file: &Offline| file.info.linktype_ext as c_int)
 }
 
 /// The snap length, bytes.
@@ -56,7 +58,8 @@ pub unsafe extern "C" fn pcap_datalink_ext(p: *mut Handle) -> c_int {
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_snapshot(p: *mut Handle) -> c_int {
-    ask!(p, pcap_snapshot, |active| active.snaplen, |dead: &Dead| dead.snaplen)
+    ask!(p, pcap_snapshot, |active| active.snaplen, |dead: &Dead| dead.snaplen, |file: &Offline| file.info.snaplen
+        as c_int)
 }
 
 /// Whether a savefile has the other byte order.
@@ -65,7 +68,7 @@ pub unsafe extern "C" fn pcap_snapshot(p: *mut Handle) -> c_int {
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_is_swapped(p: *mut Handle) -> c_int {
-    ask!(p, pcap_is_swapped, |_| 0, |_| 0)
+    ask!(p, pcap_is_swapped, |_| 0, |_| 0, |file: &Offline| file.info.swapped.into())
 }
 
 /// A savefile's major version.
@@ -74,7 +77,7 @@ pub unsafe extern "C" fn pcap_is_swapped(p: *mut Handle) -> c_int {
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_major_version(p: *mut Handle) -> c_int {
-    ask!(p, pcap_major_version, |_| 0, |_| 0)
+    ask!(p, pcap_major_version, |_| 0, |_| 0, |file: &Offline| file.info.major.into())
 }
 
 /// A savefile's minor version.
@@ -83,7 +86,7 @@ pub unsafe extern "C" fn pcap_major_version(p: *mut Handle) -> c_int {
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_minor_version(p: *mut Handle) -> c_int {
-    ask!(p, pcap_minor_version, |_| 0, |_| 0)
+    ask!(p, pcap_minor_version, |_| 0, |_| 0, |file: &Offline| file.info.minor.into())
 }
 
 /// Bytes of a buffer that holds any frame the handle may hand out.
@@ -92,7 +95,10 @@ pub unsafe extern "C" fn pcap_minor_version(p: *mut Handle) -> c_int {
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_bufsize(p: *mut Handle) -> c_int {
-    ask!(p, pcap_bufsize, |active| active.snaplen, |_| 0)
+    ask!(p, pcap_bufsize, |active| active.snaplen, |_| 0, |file: &Offline| {
+        // SAFETY: by the caller's promise; a callback of this thread runs while nobody holds a reference.
+        unsafe { file.bufsize() }
+    })
 }
 
 /// A savefile's stream; NULL for other handles.
@@ -105,6 +111,8 @@ pub unsafe extern "C" fn pcap_file(p: *mut Handle) -> *mut FILE {
     match unsafe { handle::source(p) } {
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_file)(s.p) },
+        // SAFETY: by the caller's promise.
+        Some(Source::Offline(file)) => guard::offline(file, std::ptr::null_mut(), || unsafe { file.file() }),
         _ => std::ptr::null_mut(),
     }
 }
@@ -134,6 +142,8 @@ pub unsafe extern "C" fn pcap_list_datalinks(p: *mut Handle, list: *mut *mut c_i
         }),
         // SAFETY: not NULL, the caller's.
         Some(Source::Dead(dead)) => unsafe { give_list(list, &[dead.linktype]) },
+        // SAFETY: as above.
+        Some(Source::Offline(file)) => unsafe { give_list(list, &[file.info.linktype]) },
     }
 }
 
@@ -159,6 +169,8 @@ pub unsafe extern "C" fn pcap_set_datalink(p: *mut Handle, linktype: c_int) -> c
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_set_datalink)(s.p, linktype) },
         Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || set_datalink(live, linktype)),
+        Some(Source::Offline(file)) if linktype >= 0 && linktype == file.info.linktype => 0,
+        Some(Source::Offline(file)) => not_supported(&file.error, linktype),
         Some(Source::Dead(dead)) if linktype >= 0 && linktype == dead.linktype => 0,
         Some(Source::Dead(dead)) => not_supported(&dead.error, linktype),
     }
@@ -189,6 +201,7 @@ pub unsafe extern "C" fn pcap_geterr(p: *mut Handle) -> *mut c_char {
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_geterr)(s.p) },
         Some(Source::Live(live)) => live.error.as_ptr(),
+        Some(Source::Offline(file)) => file.error.as_ptr(),
         Some(Source::Dead(dead)) => dead.error.as_ptr(),
     }
 }

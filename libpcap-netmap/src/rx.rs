@@ -21,12 +21,15 @@ use crate::dead::NO_PACKETS;
 use crate::filter::Program;
 use crate::guard;
 use crate::handle::{self, Active, BREAK, CLOSED, Handle, Live, Source};
+use crate::offline;
 use libc::{c_int, c_uchar, timeval};
 use nm_core::{PortRx, RxFrame};
 use refill::{BATCH_SLOTS, HOLD, Refill, Round, WINDOW, flush_rejected, refill, take_break};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+const NO_PLACE: &str = "pcap_next_ex was given no place for the packet";
 
 const NANOS: u64 = 1_000_000_000;
 
@@ -80,7 +83,7 @@ impl Chain {
 
 /// Where on which stack a call is.
 #[derive(Clone, Copy)]
-struct Mark {
+pub(crate) struct Mark {
     address: usize,
     thread: libc::pthread_t,
 }
@@ -90,14 +93,14 @@ const MARK: usize = 256;
 
 impl Mark {
     #[inline(always)]
-    fn here() -> Mark {
+    pub(crate) fn here() -> Mark {
         let place = MaybeUninit::<[u8; MARK]>::uninit();
         let address = std::hint::black_box(&raw const place) as usize;
         // SAFETY: pthread_self has no conditions.
         Mark { address, thread: unsafe { libc::pthread_self() } }
     }
 
-    fn is_inside(self, outer: Mark) -> bool {
+    pub(crate) fn is_inside(self, outer: Mark) -> bool {
         self.thread == outer.thread && self.address.saturating_add(MARK) <= outer.address
     }
 }
@@ -359,6 +362,8 @@ pub unsafe extern "C-unwind" fn pcap_loop(
         Some(Source::System(s)) => unsafe { (s.library.pcap_loop)(s.p, count, callback, user) },
         // SAFETY: passed on.
         Some(Source::Live(live)) => unsafe { run(p, live, count, callback, user, true) },
+        // SAFETY: passed on.
+        Some(Source::Offline(offline)) => unsafe { offline::rx::run(p, offline, count, callback, user, true) },
         Some(Source::Dead(dead)) => dead.refuse(NO_PACKETS),
     }
 }
@@ -381,6 +386,8 @@ pub unsafe extern "C-unwind" fn pcap_dispatch(
         Some(Source::System(s)) => unsafe { (s.library.pcap_dispatch)(s.p, count, callback, user) },
         // SAFETY: passed on.
         Some(Source::Live(live)) => unsafe { run(p, live, count, callback, user, false) },
+        // SAFETY: passed on.
+        Some(Source::Offline(offline)) => unsafe { offline::rx::run(p, offline, count, callback, user, false) },
         Some(Source::Dead(dead)) => dead.refuse(NO_PACKETS),
     }
 }
@@ -396,17 +403,22 @@ pub unsafe extern "C" fn pcap_next_ex(
     data: *mut *const c_uchar,
 ) -> c_int {
     // SAFETY: by the caller's promise.
-    let live = match unsafe { handle::source(p) } {
+    let one = match unsafe { handle::source(p) } {
         None => return PCAP_ERROR,
         // SAFETY: passed on.
         Some(Source::System(s)) => return unsafe { (s.library.pcap_next_ex)(s.p, header, data) },
         Some(Source::Dead(dead)) => return dead.refuse(NO_PACKETS),
-        Some(Source::Live(live)) => live,
+        Some(Source::Live(live)) if header.is_null() || data.is_null() => {
+            return live.fail(PCAP_ERROR, format_args!("{NO_PLACE}"));
+        }
+        Some(Source::Offline(offline)) if header.is_null() || data.is_null() => {
+            return offline.refuse(NO_PLACE);
+        }
+        Some(Source::Live(live)) => read_one(live),
+        // SAFETY: passed on.
+        Some(Source::Offline(offline)) => unsafe { offline::rx::read_one(offline) },
     };
-    if header.is_null() || data.is_null() {
-        return live.fail(PCAP_ERROR, format_args!("pcap_next_ex was given no place for the packet"));
-    }
-    match read_one(live) {
+    match one {
         Ok((_, bytes)) if bytes.is_null() => 0,
         Ok((found, bytes)) => {
             // SAFETY: neither is NULL; the rest is the caller's promise.
@@ -427,7 +439,7 @@ pub unsafe extern "C" fn pcap_next_ex(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_next(p: *mut Handle, header: *mut pcap_pkthdr) -> *const c_uchar {
     // SAFETY: by the caller's promise.
-    let live = match unsafe { handle::source(p) } {
+    let one = match unsafe { handle::source(p) } {
         None => return std::ptr::null(),
         // SAFETY: passed on.
         Some(Source::System(s)) => return unsafe { (s.library.pcap_next)(s.p, header) },
@@ -435,9 +447,11 @@ pub unsafe extern "C" fn pcap_next(p: *mut Handle, header: *mut pcap_pkthdr) -> 
             dead.refuse(NO_PACKETS);
             return std::ptr::null();
         }
-        Some(Source::Live(live)) => live,
+        Some(Source::Live(live)) => read_one(live),
+        // SAFETY: passed on.
+        Some(Source::Offline(offline)) => unsafe { offline::rx::read_one(offline) },
     };
-    match read_one(live) {
+    match one {
         Ok((found, bytes)) if !bytes.is_null() => {
             if !header.is_null() {
                 // SAFETY: `found` is the handle's own header; `header` is not NULL and the caller's.
@@ -468,6 +482,8 @@ pub unsafe extern "C" fn pcap_breakloop(p: *mut Handle) {
                 active.control.wake();
             }
         }
+        // ORDER: Relaxed: as above.
+        Some(Source::Offline(offline)) => _ = offline.attention.fetch_or(BREAK, Ordering::Relaxed),
         Some(Source::Dead(_)) => {}
     }
 }

@@ -4,6 +4,7 @@ use crate::abi::*;
 use crate::dead;
 use crate::guard;
 use crate::handle::{self, Handle, Live, Source};
+use crate::offline;
 use libc::c_int;
 use nm_core::Stats;
 use std::sync::atomic::Ordering;
@@ -23,6 +24,7 @@ pub unsafe extern "C" fn pcap_stats(p: *mut Handle, stat: *mut pcap_stat) -> c_i
             // SAFETY: NULL or writable, by the caller's promise.
             read(live, unsafe { stat.as_mut() })
         }),
+        Some(Source::Offline(offline)) => offline.refuse(offline::NO_STATISTICS),
         Some(Source::Dead(dead)) => dead.refuse(dead::NO_STATISTICS),
     }
 }

@@ -76,8 +76,6 @@ functions! {
     pcap_close: fn(*mut P);
     pcap_list_tstamp_types: fn(*mut P, *mut *mut c_int) -> c_int;
     pcap_free_tstamp_types: fn(*mut c_int);
-    pcap_open_offline_with_tstamp_precision: fn(*const c_char, c_uint, *mut c_char) -> *mut P;
-    pcap_fopen_offline_with_tstamp_precision: fn(*mut FILE, c_uint, *mut c_char) -> *mut P;
     pcap_next: fn(*mut P, *mut pcap_pkthdr) -> *const c_uchar;
     pcap_next_ex: fn(*mut P, *mut *mut pcap_pkthdr, *mut *const c_uchar) -> c_int;
     pcap_breakloop: fn(*mut P);

@@ -5,6 +5,7 @@ use crate::dead;
 use crate::error::{ErrorText, text_at};
 use crate::guard;
 use crate::handle::{self, Handle, Live, Source};
+use crate::offline;
 use libc::{c_int, c_uchar, c_void, size_t};
 use nm_core::{PortError, PortTx, sys};
 use std::cell::UnsafeCell;
@@ -222,8 +223,9 @@ pub unsafe extern "C" fn pcap_inject(p: *mut Handle, frame: *const c_void, size:
             }
             send(live, frame.cast(), size)
         }),
+        Some(Source::Offline(offline)) if may_inject(size, &offline.error) => offline.refuse(offline::NO_SENDING),
         Some(Source::Dead(dead)) if may_inject(size, &dead.error) => dead.refuse(dead::NO_SENDING),
-        Some(Source::Dead(_)) => PCAP_ERROR,
+        Some(Source::Offline(_) | Source::Dead(_)) => PCAP_ERROR,
     }
 }
 
@@ -244,7 +246,8 @@ pub unsafe extern "C" fn pcap_sendpacket(p: *mut Handle, frame: *const c_uchar, 
             }
             if send(live, frame, size as usize) == size { 0 } else { PCAP_ERROR }
         }),
+        Some(Source::Offline(offline)) if may_send(size, &offline.error) => offline.refuse(offline::NO_SENDING),
         Some(Source::Dead(dead)) if may_send(size, &dead.error) => dead.refuse(dead::NO_SENDING),
-        Some(Source::Dead(_)) => PCAP_ERROR,
+        Some(Source::Offline(_) | Source::Dead(_)) => PCAP_ERROR,
     }
 }

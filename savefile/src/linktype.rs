@@ -44,6 +44,27 @@ pub fn to_dlt(linktype: u32) -> i32 {
     MAP.iter().find(|(_, known)| *known == linktype).map_or(linktype as i32, |(dlt, _)| *dlt)
 }
 
+/// Ethernet, on handles.
+pub(crate) const EN10MB: i32 = 1;
+
+/// Bytes of a frame that are believed at most, by the handle's link type.
+pub fn max_snaplen(dlt: i32) -> u32 {
+    const DBUS: i32 = 231;
+    const USBPCAP: i32 = 249;
+    const EBHSCR: i32 = 279;
+    match dlt {
+        DBUS => 128 << 20,
+        EBHSCR => 8 << 20,
+        USBPCAP => 1 << 20,
+        _ => 262_144,
+    }
+}
+
+/// The snap length to read a file with. One that is no length means the largest of the link type.
+pub(crate) fn adjusted_snaplen(dlt: i32, snaplen: u32) -> u32 {
+    if snaplen == 0 || snaplen > i32::MAX as u32 { max_snaplen(dlt) } else { snaplen }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

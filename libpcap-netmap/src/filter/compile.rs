@@ -5,6 +5,7 @@ use crate::dead::Dead;
 use crate::error::{Errbuf, ErrorText};
 use crate::guard;
 use crate::handle::{self, Foreign, Handle, Live, Source};
+use crate::offline::Offline;
 use crate::resolve::SystemNames;
 use ::filter::{Options, PacketSource};
 use libc::{c_char, c_int, c_uint, socklen_t};
@@ -84,6 +85,16 @@ impl Asked {
     }
 
     /// # Safety
+    /// As [`Asked::compile`].
+    unsafe fn offline(self, offline: &Offline) -> c_int {
+        let info = &offline.info;
+        let source = PacketSource::Savefile { swapped: info.swapped };
+        // SAFETY: by the caller's promise.
+        let done = unsafe { self.compile(info.linktype, info.snaplen as c_int, source) };
+        told(done, |why| offline.error.set(format_args!("{why}")))
+    }
+
+    /// # Safety
     /// As [`Asked::compile`]; the handle is open.
     unsafe fn system(self, s: &Foreign) -> c_int {
         // SAFETY: an open handle, and the caller's promise. Where a handle's text is, pcap_geterr says, and gives it to
@@ -155,6 +166,7 @@ pub unsafe extern "C" fn pcap_compile(
             _ if program.is_null() => PCAP_ERROR,
             None => PCAP_ERROR,
             Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || asked.live(live)),
+            Some(Source::Offline(offline)) => guard::offline(offline, PCAP_ERROR, || asked.offline(offline)),
             Some(Source::Dead(dead)) => guard::errbuf(dead.error.as_ptr(), PCAP_ERROR, || asked.dead(dead)),
             Some(Source::System(s)) => guard::errbuf((s.library.pcap_geterr)(s.p), PCAP_ERROR, || asked.system(s)),
         }

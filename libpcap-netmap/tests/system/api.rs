@@ -52,6 +52,10 @@ api! {
     pcap_dump_open: "C" fn(*mut pcap_t, *const c_char) -> *mut pcap_dumper_t;
     pcap_ether_aton: "C" fn(*const c_char) -> *mut c_uchar;
     pcap_ether_hostton: "C" fn(*const c_char) -> *mut c_uchar;
+    pcap_fileno: "C" fn(*mut pcap_t) -> c_int;
+    pcap_fopen_offline: "C" fn(*mut libc::FILE, *mut c_char) -> *mut pcap_t;
+    pcap_get_selectable_fd: "C" fn(*mut pcap_t) -> c_int;
+    pcap_open_offline_with_tstamp_precision: "C" fn(*const c_char, c_uint, *mut c_char) -> *mut pcap_t;
     pcap_file: "C" fn(*mut pcap_t) -> *mut libc::FILE;
     pcap_free_datalinks: "C" fn(*mut c_int);
     pcap_free_tstamp_types: "C" fn(*mut c_int);

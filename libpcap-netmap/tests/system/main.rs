@@ -4,4 +4,5 @@ mod api;
 mod compiling;
 mod dead;
 mod names;
+mod offline;
 mod running;
