@@ -1,6 +1,7 @@
 //! Programs that somebody wrote, and packets for them.
 
 use filter::Insn;
+use filter::engine::ebpf::{Asm, Place, XdpFilter};
 use filter::engine::{Filter, image, interpret, validate};
 use filter::insn::op;
 
@@ -64,7 +65,7 @@ const CODES: [u16; 52] = [
 ];
 
 /// The number of instructions (one byte), the instructions, and a packet. Every program prints; a valid one says the same in the
-/// interpreter and as machine code.
+/// interpreter and as machine code, and can be written down as eBPF.
 pub fn filter_program(data: &[u8]) {
     let Some((&count, rest)) = data.split_first() else { return };
     let (body, packet) = rest.split_at((usize::from(count) * SIZE).min(rest.len()));
@@ -94,6 +95,15 @@ pub fn filter_program(data: &[u8]) {
     let wirelen = packet.len() as u32 + u32::from(count % 3);
     if validate(&program) {
         let verdict = interpret(&*program, packet, wirelen, None);
+        for frags in [false, true] {
+            let filter = XdpFilter::wider(&program).expect("a valid program");
+            let mut asm = Asm::new();
+            let end = asm.label();
+            filter.emit(&mut asm, &Place { accept: end, reject: end, table: 0, frags });
+            asm.place(end);
+            asm.push(filter::engine::ebpf::Insn::exit());
+            asm.finish().expect("a short program");
+        }
         let filter = Filter::new(program).expect("a valid program");
         assert_eq!(filter.verdict(packet, wirelen), verdict);
     } else {

@@ -30,7 +30,7 @@ pub use insn::{Helper, If, Insn, Op, Operand, Reg, Width};
 
 use super::interpret::Beside;
 use super::lower::{Bounds, Lowered, lower};
-use super::opcode::{JMP_JA, is_ancillary};
+use super::opcode::{JMP_JA, RET_K, is_ancillary};
 use super::search::{Decision, Search};
 use super::validate::validate;
 use crate::insn::Insn as Classic;
@@ -84,12 +84,10 @@ impl XdpFilter {
         if !validate(program) {
             return Err(XdpRefusal::Invalid);
         }
-        if let Some(at) = program.iter().position(|insn| insn.code == JMP_JA && (insn.k as i32) < 0) {
+        if let Some(at) = program.iter().position(is_backward) {
             return Err(XdpRefusal::Loop(at));
         }
-        // What nobody has beside a packet is a load out of bounds.
-        let beside = |insn: &Classic| is_ancillary(insn) && Beside::default().value(insn.k).is_some();
-        if let Some(at) = program.iter().position(beside) {
+        if let Some(at) = program.iter().position(is_beside) {
             return Err(XdpRefusal::Ancillary(at));
         }
         let lowered = lower(program, Bounds::Shown);
@@ -106,11 +104,36 @@ impl XdpFilter {
         }
     }
 
+    /// A filter that accepts what `program` does and more, for those that [`XdpFilter::new`] refuses: a frame that comes to an instruction
+    /// without meaning is accepted. Who runs the program itself on what this accepts has its verdict, and leaves the other frames to
+    /// the host: `ip6 protochain 17` takes IPv6 alone.
+    ///
+    /// # Errors
+    /// [`XdpRefusal::Invalid`], [`XdpRefusal::Tables`].
+    pub fn wider(program: &[Classic]) -> Result<XdpFilter, XdpRefusal> {
+        let meaning = |insn: &Classic| if is_backward(insn) || is_beside(insn) { ACCEPT } else { *insn };
+        if !validate(program) {
+            return Err(XdpRefusal::Invalid);
+        }
+        XdpFilter::new(&program.iter().map(meaning).collect::<Vec<Classic>>())
+    }
+
     /// What the only element of an array map has to hold for it, one word after the other in the machine's byte order. Empty: it needs
     /// no map.
     pub fn table(&self) -> &[u64] {
         &self.table
     }
+}
+
+const ACCEPT: Classic = Classic::new(RET_K, u32::MAX);
+
+fn is_backward(insn: &Classic) -> bool {
+    insn.code == JMP_JA && (insn.k as i32) < 0
+}
+
+/// Whether this loads what is beside a packet. What nobody has there is a load out of bounds.
+fn is_beside(insn: &Classic) -> bool {
+    is_ancillary(insn) && Beside::default().value(insn.k).is_some()
 }
 
 /// Twice each value, so that a word below `2 * A + 2` is one of a value that is not above A; the lowest bit is left for the decision.

@@ -92,6 +92,32 @@ fn what_has_no_meaning_is_refused_by_name() {
 }
 
 #[test]
+fn a_wider_filter_refuses_only_what_the_program_refuses() {
+    let mut random = Random::new(81);
+    let (mut wider, mut both) = (0, 0);
+    for _ in 0..6_000 {
+        let program = programs::program(&mut random, Rules::Any);
+        if XdpFilter::new(&program).is_ok() {
+            continue;
+        }
+        let filter = XdpFilter::wider(&program).expect("a filter");
+        let insns = emitted(&filter, false);
+        for _ in 0..6 {
+            let frame = random.packet();
+            // With and without what a source may know beside it.
+            let known = [None, Some(&Beside { vlan_tag: Some(7), packet_type: 4, ifindex: 2, protocol: 0x800 })];
+            let accepts = known.map(|beside| interpret(&program[..], &frame, frame.len() as u32, beside) != 0);
+            let ours = Machine::run(&insns, &frame, frame.len(), filter.table()) != 0;
+            assert!(ours || accepts == [false; 2], "{frame:?}: {program:?}");
+            wider += usize::from(ours && accepts == [false; 2]);
+            both += usize::from(!ours);
+        }
+    }
+    assert!(wider > 100 && both > 100, "{wider} {both}");
+    assert_eq!(XdpFilter::wider(&[]).err(), Some(XdpRefusal::Invalid));
+}
+
+#[test]
 fn a_constant_filter_is_two_instructions_and_the_packets_ends() {
     let always = XdpFilter::new(&[Classic::new(RET_K, 9)]).expect("a filter");
     let insns = emitted(&always, false);
