@@ -20,7 +20,7 @@ fn start(program: Program) -> Running {
     without_the_systems_library(program).start()
 }
 
-/// Plays 20 datagrams from the ports 10000 to 10019 onto vale0:a. Reading the file needs the system's library.
+/// Plays 20 datagrams from the ports 10000 to 10019 onto vale0:a.
 fn play(sandbox: &Sandbox) -> Vec<Vec<u8>> {
     let (file, sent) = (sandbox.file("played.pcap"), frames::datagrams(20));
     savefile::write(&file, &sent);

@@ -1,5 +1,8 @@
 //! The targets on random inputs, as many as a test can bear; `FUZZ_SECONDS` makes it longer.
 
+#[path = "../../savefile/tests/reading/build.rs"]
+mod build;
+
 use std::time::{Duration, Instant};
 
 /// Marsaglia's xorshift: the same inputs each time, unless the time is given.
@@ -211,6 +214,61 @@ fn filter_programs() {
             input.extend(k.to_le_bytes());
         }
         input.extend((0..random.below(64)).map(|_| random.next() as u8));
+        input
+    });
+    assert!(runs > 0);
+}
+
+/// A capture file with a few changes.
+fn changed_savefile(random: &mut Random, samples: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    const WORDS: [u32; 12] = [0, 1, 2, 3, 6, 12, 28, 32, 0x0a0d_0d0a, 0x1a2b_3c4d, 0x7fff_ffff, u32::MAX];
+    let mut file = samples[random.below(samples.len())].1.clone();
+    for _ in 0..random.below(6) {
+        let at = random.below(file.len());
+        let word = match random.below(3) {
+            0 => WORDS[random.below(WORDS.len())],
+            1 => random.below(3000) as u32,
+            _ => random.next() as u32,
+        };
+        let word = if random.below(2) == 0 { word } else { word.swap_bytes() };
+        match random.below(8) {
+            0 => file.truncate(at.max(1)),
+            1 => file[at] = random.next() as u8,
+            2 => {
+                let part = file[at..file.len().min(at + random.below(200))].to_vec();
+                let to = random.below(file.len());
+                file.splice(to..to, part);
+            }
+            _ => {
+                let at = at / 4 * 4;
+                if let Some(place) = file.get_mut(at..at + 4) {
+                    place.copy_from_slice(&word.to_ne_bytes());
+                }
+            }
+        }
+    }
+    file
+}
+
+#[test]
+fn savefiles() {
+    let samples = build::samples();
+    let runs = drive(fuzz::savefile_bytes, |random| {
+        let mut input = vec![random.next() as u8];
+        input.extend(changed_savefile(random, &samples));
+        input
+    });
+    assert!(runs > 0);
+}
+
+#[test]
+fn calls_on_savefiles() {
+    let samples = build::samples();
+    let runs = drive(fuzz::savefile_calls, |random| {
+        let how = random.next() as u8;
+        let mut input = vec![how];
+        input.extend((0..how >> 3).map(|_| random.next() as u8));
+        input.extend(changed_savefile(random, &samples));
         input
     });
     assert!(runs > 0);

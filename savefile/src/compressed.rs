@@ -1,6 +1,8 @@
-//! Streams that a program compressed: gzip, lz4. They are decompressed on the way, whoever reads.
+//! Streams that a program compressed: gzip, zstd, lz4. They are decompressed on the way, whoever reads.
 //!
 //! Memory is constant whatever they hold: a decompressor has its window and no more, and what comes out goes into a block of the reader's.
+
+mod zstd;
 
 use crate::error::{Error, Strerror};
 use crate::input::Input;
@@ -12,6 +14,7 @@ use std::io::{self, BufRead, Read};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Gzip,
+    Zstd,
     Lz4,
 }
 
@@ -19,6 +22,7 @@ pub(crate) enum Kind {
 pub(crate) fn kind(magic: [u8; 4]) -> Option<Kind> {
     match magic {
         [0x1f, 0x8b, 8, _] => Some(Kind::Gzip),
+        [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Some(Kind::Zstd),
         [4, 0x22, 0x4d, 0x18] => Some(Kind::Lz4),
         _ => None,
     }
@@ -39,6 +43,7 @@ pub(crate) struct Compressed<R: Read> {
 
 enum Decoder<R: Read> {
     Gzip(MultiGzDecoder<Source<R>>),
+    Zstd(Box<zstd::Decoder<Source<R>>>),
     Lz4(FrameDecoder<Source<R>>),
 }
 
@@ -54,6 +59,7 @@ pub(crate) fn input<R: Read>(kind: Kind, mut input: Input<Stream<R>>) -> Result<
     let source = Source::new(begin, stream);
     let decoder = match kind {
         Kind::Gzip => Decoder::Gzip(MultiGzDecoder::new(source)),
+        Kind::Zstd => Decoder::Zstd(Box::new(zstd::Decoder::new(source))),
         Kind::Lz4 => Decoder::Lz4(FrameDecoder::new(source)),
     };
     Ok(Input::new(Stream::Compressed(Box::new(Compressed { decoder, broken: None })), true))
@@ -63,6 +69,7 @@ impl<R: Read> Decoder<R> {
     fn source(&mut self) -> &mut Source<R> {
         match self {
             Decoder::Gzip(decoder) => decoder.get_mut(),
+            Decoder::Zstd(decoder) => decoder.get_mut(),
             Decoder::Lz4(decoder) => decoder.get_mut(),
         }
     }
@@ -87,12 +94,15 @@ impl<R: Read> Read for Stream<R> {
 }
 
 impl<R: Read> Read for Compressed<R> {
+    #[cold]
+    #[inline(never)]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if let Some(why) = &self.broken {
             return Err(io::Error::other(why.clone()));
         }
         let read = match &mut self.decoder {
             Decoder::Gzip(decoder) => decoder.read(buffer),
+            Decoder::Zstd(decoder) => decoder.read(buffer),
             Decoder::Lz4(decoder) => decoder.read(buffer),
         };
         read.map_err(|error| {

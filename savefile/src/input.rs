@@ -73,6 +73,7 @@ impl<R: Read> Input<R> {
     ///
     /// # Errors
     /// The stream's. What was read so far stays unread, and the next call goes on.
+    #[inline]
     pub(crate) fn need(&mut self, count: usize) -> io::Result<usize> {
         while self.end - self.start < count && !(self.over && self.ahead) {
             if !self.read_some(count)? {
@@ -83,10 +84,13 @@ impl<R: Read> Input<R> {
     }
 
     /// One read towards `count` unread bytes; false at the stream's end.
-    #[cold]
-    #[inline(never)]
     fn read_some(&mut self, count: usize) -> io::Result<bool> {
-        self.make_room(count);
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        if self.block.len() - self.start < count {
+            self.make_room();
+        }
         let limit = if self.ahead { self.block.len() } else { self.block.len().min(self.start.saturating_add(count)) };
         let room = &mut self.block[self.end..limit];
         let wanted = room.len();
@@ -99,14 +103,10 @@ impl<R: Read> Input<R> {
         Ok(read != 0)
     }
 
-    /// Room for one more byte at least.
-    fn make_room(&mut self, count: usize) {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        }
-        if self.block.len() - self.start >= count {
-            return;
-        }
+    /// Makes room behind what is unread, for one byte at least.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self) {
         self.block.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
         if self.end == self.block.len() {
