@@ -27,13 +27,18 @@ pub trait Source: Send {
     /// Readable while there are frames.
     fn fd(&self) -> BorrowedFd<'_>;
 
+    /// Has an error when something is to be looked at by [`Source::check`]; `None`: the first one has.
+    fn watch(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
     /// Moves frames into the ring, while there are some and there is room for them.
     fn pull(&mut self, to: &mut Filler<'_>);
 
     /// A frame waits that there was no room for.
     fn has_more(&mut self) -> bool;
 
-    /// What is wrong with the descriptor.
+    /// What is wrong with the descriptors.
     ///
     /// # Errors
     /// [`PortError::Disappeared`] when nothing will come any more, or another one.

@@ -2,12 +2,14 @@
 //!
 //! - [`af_packet`]: a card through a packet socket: a copy of what it receives, on any kernel.
 //! - [`bpf`]: programs that the kernel runs for us, on a card's frames before the host sees them.
+//! - [`host`]: a card's host rings: what the host sends to it, and frames for the host.
 //! - [`sys`]: the system calls of all drivers, each as a safe function; the crate's only `unsafe`.
 
 pub mod af_packet;
 pub mod bpf;
 mod copying;
 mod error;
+pub mod host;
 pub mod sys;
 
 pub use error::Error;

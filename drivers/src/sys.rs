@@ -11,6 +11,7 @@ pub mod bpf;
 pub mod interface;
 pub mod netlink;
 pub mod packet;
+pub mod tap;
 pub mod wait;
 
 use std::io;

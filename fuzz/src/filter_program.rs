@@ -2,7 +2,7 @@
 
 use filter::Insn;
 use filter::engine::ebpf::{Asm, Place, XdpFilter};
-use filter::engine::{Filter, image, interpret, validate};
+use filter::engine::{Filter, Shadow, image, interpret, validate};
 use filter::insn::op;
 
 /// Bytes of an instruction in the input.
@@ -65,7 +65,8 @@ const CODES: [u16; 52] = [
 ];
 
 /// The number of instructions (one byte), the instructions, and a packet. Every program prints; a valid one says the same in the
-/// interpreter and as machine code, and can be written down as eBPF.
+/// interpreter and as machine code, and as the copy of which the code checks the original; so does one that was changed, unless the
+/// code gives up. It can be written down as eBPF.
 pub fn filter_program(data: &[u8]) {
     let Some((&count, rest)) = data.split_first() else { return };
     let (body, packet) = rest.split_at((usize::from(count) * SIZE).min(rest.len()));
@@ -95,6 +96,16 @@ pub fn filter_program(data: &[u8]) {
     let wirelen = packet.len() as u32 + u32::from(count % 3);
     if validate(&program) {
         let verdict = interpret(&*program, packet, wirelen, None);
+        let shadow = Shadow::of(&program).expect("machine code");
+        assert_eq!(run(&shadow, &program, packet, wirelen), Some(verdict));
+        let mut changed = program.clone();
+        let (at, by) = packet.split_first().map_or((0, 0), |(&at, rest)| (at.into(), rest.first().copied().unwrap_or(1)));
+        let len = changed.len();
+        changed[at % len].k ^= u32::from(by);
+        if validate(&changed) {
+            let verdict = interpret(&*changed, packet, wirelen, None);
+            assert_eq!(run(&shadow, &changed, packet, wirelen).unwrap_or(verdict), verdict);
+        }
         for frags in [false, true] {
             let filter = XdpFilter::wider(&program).expect("a valid program");
             let mut asm = Asm::new();
@@ -109,4 +120,9 @@ pub fn filter_program(data: &[u8]) {
     } else {
         assert!(Filter::new(program).is_none());
     }
+}
+
+fn run(shadow: &Shadow, program: &[Insn], packet: &[u8], wirelen: u32) -> Option<u32> {
+    // SAFETY: both callers have validated it.
+    unsafe { shadow.run(program.as_ptr(), packet, wirelen) }
 }

@@ -75,9 +75,8 @@ fn byte(d: &Difference, at: usize) -> Option<u8> {
 /// A range of ports that is not two plain decimal numbers.
 fn has_odd_range(d: &Difference) -> bool {
     let plain = |part: &str| part.parse::<u32>().is_ok() && (part == "0" || !part.starts_with('0'));
-    let is_odd = |word: &str| {
-        word.contains('-') && word.starts_with(|c: char| c.is_ascii_digit()) && !word.split('-').all(plain)
-    };
+    let two_plain = |word: &str| word.split_once('-').is_some_and(|(first, last)| plain(first) && plain(last));
+    let is_odd = |word: &str| word.contains('-') && word.starts_with(|c: char| c.is_ascii_digit()) && !two_plain(word);
     says(d, &["portrange"]) && d.case.text.split(|c: char| c.is_whitespace() || "()".contains(c)).any(is_odd)
 }
 

@@ -108,7 +108,9 @@ impl<S: Source> Rx<S> {
         let slept = if many {
             poll([wake], Some(longest.map_or(NAP, |l| l.min(NAP)))).map(|_| false)
         } else {
-            poll([wake, self.source.fd()], longest).map(|[_, source]| source.failed)
+            let fd = self.source.fd();
+            let watch = self.source.watch().unwrap_or(fd);
+            poll([wake, fd, watch], longest).map(|[_, fd, watch]| fd.failed || watch.failed)
         };
         match slept {
             Ok(true) => self.check().map(|()| false),
@@ -166,6 +168,9 @@ impl<S: Source> PortRx for Rx<S> {
             let io = |source| PortError::Io { what: format!("{}: selectable descriptor", self.control.name), source };
             let select = Select { any: Any::new().map_err(io)?, waiting: Event::new().map_err(io)?, set: false };
             select.any.add(self.source.fd()).map_err(io)?;
+            if let Some(watch) = self.source.watch() {
+                select.any.add(watch).map_err(io)?;
+            }
             select.any.add(select.waiting.as_fd()).map_err(io)?;
             self.select = Some(select);
             self.settle_fd();

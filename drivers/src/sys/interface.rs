@@ -64,6 +64,17 @@ pub fn set_mtu(name: &str, mtu: u32) -> io::Result<()> {
     request.call(&control_socket()?, libc::SIOCSIFMTU)
 }
 
+/// Frames that wait to be sent by an interface, at most.
+///
+/// # Errors
+/// What the kernel says.
+pub fn set_queue_len(name: &str, frames: u32) -> io::Result<()> {
+    let mut request = Request::named(name).ok_or(io::ErrorKind::InvalidInput)?;
+    // The same place of the union as the MTU's.
+    request.0.ifr_ifru.ifru_mtu = libc::c_int::try_from(frames).map_err(|_| io::ErrorKind::InvalidInput)?;
+    request.call(&control_socket()?, libc::SIOCSIFTXQLEN)
+}
+
 /// Sets an interface administratively up.
 ///
 /// # Errors
@@ -95,6 +106,12 @@ impl Request {
             *to = from as libc::c_char;
         }
         Some(request)
+    }
+
+    /// The name in it.
+    pub(super) fn name(&self) -> String {
+        let bytes: Vec<u8> = self.0.ifr_name.iter().map(|c| *c as u8).take_while(|b| *b != 0).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn number(&self) -> libc::c_int {

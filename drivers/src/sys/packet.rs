@@ -37,10 +37,24 @@ impl PacketSocket {
     /// # Errors
     /// `ENODEV`, `ENETDOWN` for an interface that is down.
     pub fn bind(&self, index: u32) -> io::Result<()> {
+        self.bind_to(index, libc::ETH_P_ALL as u16)
+    }
+
+    /// Receives nothing, but has an error when interface `index` goes down or away.
+    ///
+    /// # Errors
+    /// As [`PacketSocket::bind`].
+    pub fn watch(&self, index: u32) -> io::Result<()> {
+        self.attach(&[libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 }])?;
+        // A socket without a protocol is told of nothing. This one is for private use: hardly a frame ever has it.
+        self.bind_to(index, 0x88b5)
+    }
+
+    fn bind_to(&self, index: u32, protocol: u16) -> io::Result<()> {
         // SAFETY: all zeroes is a valid sockaddr_ll.
         let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
         address.sll_family = libc::AF_PACKET as u16;
-        address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+        address.sll_protocol = protocol.to_be();
         address.sll_ifindex = index as libc::c_int;
         let len = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
         // SAFETY: rules 1 to 3.

@@ -4,7 +4,7 @@ use drivers::Error;
 use drivers::bpf::{Counters, Counts, METADATA_LEN, Metadata, XdpProgram};
 use drivers::sys::bpf::{MapKind, map_create, may_use_bpf, program_test_run};
 use filter::Insn;
-use filter::engine::ebpf::{XdpFilter, XdpRefusal};
+use filter::engine::ebpf::{self, XdpFilter, XdpRefusal};
 use filter::insn::op::AD_OFF;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -39,10 +39,17 @@ impl Kernel {
         self.counters.read().expect("counters")
     }
 
-    pub fn load(&self, filter: Option<&XdpFilter>, frags: bool) -> Result<Loaded<'_>, Error> {
-        let (xskmap, counters) = (self.sockets.as_fd(), &self.counters);
-        let program = XdpProgram { xskmap, counters, filter, generation: GENERATION, time: true, frags };
-        Ok(Loaded { program: program.load()?, kernel: self })
+    fn program<'a>(&'a self, filter: &'a XdpFilter, frags: bool) -> XdpProgram<'a> {
+        let (xskmap, counters, filter) = (self.sockets.as_fd(), &self.counters, Some(filter));
+        XdpProgram { xskmap, counters, filter, generation: GENERATION, time: true, frags }
+    }
+
+    pub fn load(&self, filter: &XdpFilter, frags: bool) -> Result<Loaded<'_>, Error> {
+        Ok(Loaded { program: self.program(filter, frags).load()?, kernel: self })
+    }
+
+    pub fn insns(&self, filter: &XdpFilter, frags: bool) -> Vec<ebpf::Insn> {
+        self.program(filter, frags).insns(None).expect("instructions")
     }
 }
 
@@ -117,7 +124,7 @@ impl Tally {
             }
             Err(refusal) => panic!("{refusal}: {program:?}"),
         };
-        let loaded = match kernel.load(Some(&filter), frags) {
+        let loaded = match kernel.load(&filter, frags) {
             Ok(loaded) => loaded,
             Err(Error::Verifier { line, .. }) => {
                 let reason = line.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();

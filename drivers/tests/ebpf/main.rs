@@ -222,31 +222,40 @@ fn search_trees() {
     assert!(tally.accepted > 20 && tally.frames - tally.accepted > 20);
 }
 
-/// The longest programs that a socket takes, with nothing in them that could be merged: jumps are far, ways are many.
+/// The longest programs that a socket takes, and longer ones, with nothing in them that could be merged: jumps are far, ways are many.
 #[test]
 fn long_programs() {
     let Some(kernel) = Kernel::new() else { return };
     let mut random = Random::new(41);
     let mut tally = Tally::default();
-    for x in [false, true] {
+    for (len, at_x) in [(4_096, false), (4_096, true), (7_000, false)] {
         let mut program = vec![Insn::new(LDX | IMM, 3)];
-        while program.len() < 4_090 {
+        while program.len() < len - 10 {
             let k = random.below(40);
-            program.push(Insn::new(LD | random.of(&[W, H, B]) | if x { IND } else { ABS }, k));
-            if x {
+            program.push(Insn::new(LD | random.of(&[W, H, B]) | if at_x { IND } else { ABS }, k));
+            if at_x {
                 program.extend([Insn::new(ALU | AND, 31), Insn::new(MISC | TAX, 0)]);
             }
-            let far = (4_094 - program.len()).min(255) as u8;
-            program.push(Insn::jump(JMP | random.of(&[JEQ, JGT, JSET]), random.below(256), random.of(&[0, 1, far]), 0));
+            // Forward, most by a step or two.
+            let left = (len - 2 - program.len()).min(255) as u8;
+            let skip = random.of(&[0, 1, 2, 7, left, left - 1, left - 1]).min(left);
+            program.push(Insn::jump(JMP | random.of(&[JEQ, JGT, JSET]), random.below(256), skip, 0));
         }
-        program.extend([Insn::new(RET, 1); 5]);
-        program.resize(4_095, Insn::new(RET, 1));
+        program.resize(len - 1, Insn::new(RET, 1));
         program.push(Insn::new(RET, 0));
-        let frames: Vec<Vec<u8>> = (0..20).map(|_| (0..100).map(|_| random.word() as u8).collect()).collect();
-        tally.compare(&kernel, &program, x, &frames);
+        // One frame goes to the end; where others are cut decides.
+        let frames: Vec<Vec<u8>> =
+            (0..20).map(|n| (0..100 - n % 10 * 8).map(|_| random.word() as u8).collect()).collect();
+        if len > 10_000 {
+            let filter = XdpFilter::new(&program).expect("a filter");
+            assert!(kernel.insns(&filter, true).iter().any(|insn| insn.code == 0x06), "no jump is far");
+        }
+        tally.compare(&kernel, &program, true, &frames);
+        tally.compare(&kernel, &program, false, &frames);
     }
     tally.say("long programs");
     assert_eq!(tally.refused(), 0, "{:?}", tally.refused);
+    assert!(tally.accepted > 10 && tally.accepted < tally.frames);
 }
 
 /// Loads on both sides of where one buffer ends and the next begins, and at the end of the frame.
@@ -308,7 +317,7 @@ fn a_refusal_has_the_verifiers_words() {
     }
     program.extend([Insn::new(LD | B | IND, 0), Insn::new(RET | A, 0)]);
     let filter = XdpFilter::new(&program).expect("a filter");
-    match kernel.load(Some(&filter), false) {
+    match kernel.load(&filter, false) {
         Err(Error::Verifier { line, .. }) => {
             assert!(line.contains("too large") || line.contains("too complex"), "{line}")
         }

@@ -7,6 +7,10 @@
 //! - *Nothing that can't accept.* Where `need` is [`NEVER`], the way leads to the reject.
 //! - *No clearing for nothing.* A, X and a word of scratch memory are set to 0 only when something may read them unwritten.
 //! - *Search trees* over one value become a search without branches (`search.rs`).
+//!
+//! Code that *checks* the program as it goes (`jit/shadow.rs`) may depend on nothing but instructions that it has compared. So there each
+//! instruction that would be executed is a [`Step::Check`] first, `ja` too, and each load has a check of its own; a search is followed
+//! by the comparisons that it stands for (`ways.rs`).
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +19,7 @@ use crate::engine::opcode::*;
 use crate::insn::op::{ST, STX};
 use crate::insn::{Insn, MEMWORDS};
 use crate::ir::{Alu, Size, Test};
+use std::borrow::Cow;
 
 /// A place in the code. The instruction's number, or the program's length for the common reject.
 pub(super) type Label = u32;
@@ -63,6 +68,10 @@ pub(super) enum Step {
     Search(usize),
     Return(u32),
     ReturnA,
+    /// Gives up when this instruction is not the one that was translated.
+    Check(Label),
+    /// Gives up.
+    GiveUp,
 }
 
 /// A program for an emitter.
@@ -72,12 +81,27 @@ pub(super) struct Lowered {
     pub(super) searches: Vec<Search>,
     /// Where Need, NeedX and others go that reject.
     pub(super) reject: Label,
+    /// Where Check goes that gives up; the last label.
+    pub(super) give_up: Label,
+    /// The program, where it is checked.
+    pub(super) checked: Option<Vec<Insn>>,
     /// What must be 0 at the start.
     pub(super) clear: Words,
     /// Whether it asks for the length on the wire.
     pub(super) wire_length: bool,
     /// Whether it jumps backwards.
     pub(super) loops: bool,
+}
+
+impl Lowered {
+    /// The table of a search, as it lies behind the code: what is looked up, then what is checked.
+    pub(super) fn table(&self, number: usize) -> Cow<'_, [u32]> {
+        let Search { table, ways, .. } = &self.searches[number];
+        match (ways, &self.checked) {
+            (Some(ways), Some(program)) => ways.behind(table, program).into(),
+            _ => table.into(),
+        }
+    }
 }
 
 /// A set of A, X and words of scratch memory.
@@ -210,6 +234,7 @@ fn uses(step: Step) -> (Words, Words) {
         Step::Label(_) | Step::Need(_) | Step::Jump(_) | Step::CountedJump(_) | Step::Return(_) => {
             (Words::NONE, Words::NONE)
         }
+        Step::Check(_) | Step::GiveUp => (Words::NONE, Words::NONE),
     }
 }
 
@@ -221,18 +246,21 @@ struct Facts {
     /// So many and X at least.
     len_x: u64,
     written: Words,
+    /// The program that is checked has all instructions before this one.
+    proven: Label,
 }
 
 impl Facts {
-    const NOTHING: Facts = Facts { len: 0, len_x: 0, written: Words::NONE };
+    const NOTHING: Facts = Facts { len: 0, len_x: 0, written: Words::NONE, proven: 1 };
     /// Of a place to which no way was seen yet.
-    const UNSEEN: Facts = Facts { len: NEVER, len_x: NEVER, written: Words::ALL };
+    const UNSEEN: Facts = Facts { len: NEVER, len_x: NEVER, written: Words::ALL, proven: Label::MAX };
 
     /// What is still known when this is another way there.
     fn meet(&mut self, other: Facts) {
         self.len = self.len.min(other.len);
         self.len_x = self.len_x.min(other.len_x);
         self.written = Words(self.written.0 & other.written.0);
+        self.proven = self.proven.min(other.proven);
     }
 }
 
@@ -250,8 +278,15 @@ pub(super) fn lower(program: &[Insn], bounds: Bounds) -> Lowered {
     let kinds: Vec<Kind> = program.iter().map(kind).collect();
     let needs = needs(program, &kinds);
     let target = targets(program, &kinds, &needs);
-    let (reached, searches) = reached(program, &kinds, &target);
-    Lowering { program, kinds, needs, target, searches, bounds }.steps(&reached)
+    Lowering::of(program, kinds, needs, target, bounds, false).steps()
+}
+
+/// The same, checking each instruction.
+pub(super) fn lower_checked(program: &[Insn]) -> Lowered {
+    let kinds: Vec<Kind> = program.iter().map(kind).collect();
+    let needs = own_needs(&kinds);
+    let target = targets(program, &kinds, &needs);
+    Lowering::of(program, kinds, needs, target, Bounds::Implied, true).steps()
 }
 
 /// The least captured length to accept with, in bytes: alone, and beyond X.
@@ -295,6 +330,17 @@ fn needs(program: &[Insn], kinds: &[Kind]) -> Vec<Need> {
     needs
 }
 
+/// What each instruction needs by itself.
+fn own_needs(kinds: &[Kind]) -> Vec<Need> {
+    let own = |kind: &Kind| match *kind {
+        Kind::Load(size, k) => Need { len: u64::from(k) + bytes(size), len_x: 0 },
+        Kind::LoadX(size, k) => Need { len: 0, len_x: u64::from(k) + bytes(size) },
+        Kind::HeaderLength(k) => Need { len: u64::from(k) + 1, len_x: 0 },
+        _ => Need { len: 0, len_x: 0 },
+    };
+    kinds.iter().map(own).collect()
+}
+
 /// Where a jump to each instruction really leads: past `ja`, and to the reject from where nothing accepts.
 fn targets(program: &[Insn], kinds: &[Kind], needs: &[Need]) -> Vec<Label> {
     let mut target = vec![0; program.len()];
@@ -308,34 +354,10 @@ fn targets(program: &[Insn], kinds: &[Kind], needs: &[Need]) -> Vec<Label> {
     target
 }
 
-/// Which instructions are left, and the searches that stand for some of them.
-fn reached(program: &[Insn], kinds: &[Kind], target: &[Label]) -> (Vec<bool>, Searches) {
-    let mut reached = vec![false; program.len()];
-    let mut searches = Searches::default();
-    let mut budget = Budget::of(program);
-    let mut open: Vec<Label> = vec![0];
-    while let Some(label) = open.pop() {
-        let at = label as usize;
-        if at >= program.len() || std::mem::replace(&mut reached[at], true) {
-            continue;
-        }
-        if target[at] != label {
-            open.push(target[at]);
-            continue;
-        }
-        let after = |skip: u8| target[at + 1 + usize::from(skip)];
-        match kinds[at] {
-            Kind::Branch(..) => match searches.find(program, target, label, &mut budget) {
-                Some(search) => open.extend([search.yes, search.no]),
-                None => open.extend([after(program[at].jt), after(program[at].jf)]),
-            },
-            Kind::Jump(skip) => open.push(backward(at, skip)),
-            Kind::Return(_) | Kind::ReturnA => {}
-            // The next one is reached by falling into it, even where it is only a jump.
-            _ => open.push(label + 1),
-        }
-    }
-    (reached, searches)
+/// The `ja` at and behind `label`, each the target of the one before it.
+pub(super) fn chain(program: &[Insn], target: &[Label], label: Label) -> impl Iterator<Item = Label> {
+    let jump = |label: Label| Some(label).filter(|&label| target[label as usize] != label);
+    std::iter::successors(jump(label), move |&label| jump(label + 1 + program[label as usize].k))
 }
 
 /// The target of a jump backwards. What is at the target may be a jump itself: it is not followed, for each counts.
@@ -348,12 +370,74 @@ struct Lowering<'a> {
     kinds: Vec<Kind>,
     needs: Vec<Need>,
     target: Vec<Label>,
+    /// Where branches go: as far as `target`, or, where everything on the way is checked, just there.
+    to: Vec<Label>,
+    /// Which instructions are left.
+    reached: Vec<bool>,
+    /// What stands for some of them.
     searches: Searches,
     bounds: Bounds,
+    checked: bool,
 }
 
-impl Lowering<'_> {
-    fn steps(self, reached: &[bool]) -> Lowered {
+impl<'a> Lowering<'a> {
+    fn of(
+        program: &'a [Insn],
+        kinds: Vec<Kind>,
+        needs: Vec<Need>,
+        target: Vec<Label>,
+        bounds: Bounds,
+        checked: bool,
+    ) -> Lowering<'a> {
+        let to = if checked { (0..program.len() as Label).collect() } else { target.clone() };
+        let (reached, searches) = (vec![false; program.len()], Searches::default());
+        Lowering { program, kinds, needs, target, to, reached, searches, bounds, checked }
+    }
+
+    /// Finds what can be reached, and the searches.
+    fn reach(&mut self) {
+        let mut budget = Budget::of(self.program);
+        let mut open: Vec<Label> = vec![0];
+        while let Some(label) = open.pop() {
+            let at = label as usize;
+            if at >= self.program.len() || std::mem::replace(&mut self.reached[at], true) {
+                continue;
+            }
+            if self.target[at] != label {
+                open.push(self.target[at]);
+                continue;
+            }
+            let after = |skip: u8| self.to[at + 1 + usize::from(skip)];
+            match self.kinds[at] {
+                Kind::Branch(..) => {
+                    match self.searches.find(self.program, &self.target, label, self.checked, &mut budget) {
+                        Some(search) => open.extend([search.yes, search.no]),
+                        None => open.extend([after(self.program[at].jt), after(self.program[at].jf)]),
+                    }
+                }
+                Kind::Jump(skip) => open.push(backward(at, skip)),
+                Kind::Return(_) | Kind::ReturnA => {}
+                // The next one is reached by falling into it, even where it is only a jump.
+                _ => open.push(label + 1),
+            }
+        }
+    }
+
+    /// Behind the last instruction that a program has in which this one can be reached.
+    fn proves(&self, label: Label) -> Label {
+        let insn = &self.program[label as usize];
+        let next = label + 1;
+        match self.kinds[label as usize] {
+            Kind::Branch(..) => next + Label::from(insn.jt.max(insn.jf)) + 1,
+            Kind::Jump(skip @ 0..) => next + skip as Label + 1,
+            Kind::Jump(_) | Kind::Return(_) | Kind::ReturnA => next,
+            _ => next + 1,
+        }
+    }
+
+    fn steps(mut self) -> Lowered {
+        self.reach();
+        let reached = std::mem::take(&mut self.reached);
         let len = self.program.len();
         let mut facts = vec![Facts::UNSEEN; len + 1];
         facts[0] = Facts::NOTHING;
@@ -384,8 +468,12 @@ impl Lowering<'_> {
                         facts[yes as usize].meet(known);
                         facts[no as usize].meet(known);
                     }
+                    Step::Check(label) => known.proven = known.proven.max(self.proves(label)),
                     Step::Search(table) => {
-                        let Search { yes, no, .. } = self.searches.all[table];
+                        let Search { yes, no, ref mut ways, .. } = self.searches.all[table];
+                        if let Some(ways) = ways {
+                            ways.join(known.proven);
+                        }
                         facts[yes as usize].meet(known);
                         facts[no as usize].meet(known);
                     }
@@ -407,19 +495,30 @@ impl Lowering<'_> {
                 facts[at + 1].meet(known);
             }
         }
-        steps.extend([Step::Label(len as Label), Step::Return(0)]);
+        let (reject, give_up) = (len as Label, len as Label + 1);
+        steps.extend([Step::Label(reject), Step::Return(0)]);
+        if self.checked {
+            steps.extend([Step::Label(give_up), Step::GiveUp]);
+        }
         let wire_length = steps.iter().any(|step| matches!(step, Step::WireLength(_)));
-        Lowered { steps, searches: self.searches.all, reject: len as Label, clear, wire_length, loops }
+        let checked = self.checked.then(|| self.program.to_vec());
+        Lowered { steps, searches: self.searches.all, reject, give_up, checked, clear, wire_length, loops }
     }
 
     /// The steps of one instruction, and what its checks make known.
     fn push(&self, at: usize, known: &mut Facts, steps: &mut Vec<Step>) {
         let insn = &self.program[at];
+        if self.checked && self.searches.at(at as Label).is_none() {
+            steps.push(Step::Check(at as Label));
+        }
         if self.target[at] != at as Label {
+            if self.checked {
+                steps.extend(chain(self.program, &self.target, at as Label).skip(1).map(Step::Check));
+            }
             steps.push(Step::Jump(self.target[at]));
             return;
         }
-        let after = |skip: u8| self.target[at + 1 + usize::from(skip)];
+        let after = |skip: u8| self.to[at + 1 + usize::from(skip)];
         let mut check = |end: u64, steps: &mut Vec<Step>| {
             if known.len < end {
                 known.len = self.needs[at].len;
@@ -447,7 +546,11 @@ impl Lowering<'_> {
             }
             Kind::Plain(step) => steps.push(step),
             Kind::Branch(test, source) => match self.searches.at(at as Label) {
-                Some(number) => steps.push(Step::Search(number)),
+                Some(number) => {
+                    let ways = self.searches.all[number].ways.iter();
+                    steps.extend(ways.flat_map(|ways| &ways.first).map(|&label| Step::Check(label)));
+                    steps.push(Step::Search(number));
+                }
                 None => steps.push(Step::Branch(test, source, after(insn.jt), after(insn.jf))),
             },
             Kind::Jump(skip) => steps.push(Step::CountedJump(backward(at, skip))),

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `validate.rs` | whether a program may be run at all |
 //! | `interpret.rs` | the meaning of a program: the oracle of all that runs one |
-//! | `lower.rs`, `search.rs` | a program as steps for an emitter, search trees as tables |
+//! | `lower.rs`, `search.rs`, `ways.rs` | a program as steps for an emitter, search trees as tables |
 //! | `jit/` | steps as machine code |
 //! | `ebpf/` | steps as eBPF, for the kernel's XDP hook |
 //! | `kernel.rs` | whether Linux would take a program for a socket |
@@ -26,10 +26,11 @@ mod opcode;
 mod programs;
 mod search;
 mod validate;
+mod ways;
 
 pub use image::{Dump, Form, Image, dump, image};
 pub use interpret::{Beside, Fetch, interpret};
-pub use jit::Jit;
+pub use jit::{Jit, Shadow};
 pub use kernel::{KernelRefusal, kernel_takes};
 pub use validate::validate;
 

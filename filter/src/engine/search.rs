@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 use super::lower::Label;
+use super::ways::Ways;
 use crate::engine::opcode::*;
 use crate::insn::Insn;
 use std::collections::{BTreeMap, HashMap};
@@ -33,6 +34,8 @@ pub(super) struct Search {
     pub(super) by: Decision,
     pub(super) yes: Label,
     pub(super) no: Label,
+    /// Which instructions each entry stands for, where they are checked.
+    pub(super) ways: Option<Ways>,
 }
 
 /// How the last entry that is not above A (the first when all are) decides.
@@ -56,17 +59,17 @@ pub(super) struct Budget(usize);
 
 impl Budget {
     pub(super) fn of(program: &[Insn]) -> Budget {
-        Budget(16 * program.len() + 4096)
+        Budget(32 * program.len() + 4096)
     }
 
-    fn spend(&mut self, work: usize) -> Option<()> {
+    pub(super) fn spend(&mut self, work: usize) -> Option<()> {
         self.0 = self.0.checked_sub(work)?;
         Some(())
     }
 }
 
 /// Values of A, as ranges with both ends, ascending and apart.
-type Values = Vec<(u32, u32)>;
+pub(super) type Values = Vec<(u32, u32)>;
 
 impl Searches {
     /// The number of the search that stands for the tree from this instruction on.
@@ -74,15 +77,20 @@ impl Searches {
         self.at.get(&root).copied()
     }
 
-    /// Makes a search of the tree from `root` on, if there is one. `target` says where jumps lead.
+    /// Makes a search of the tree from `root` on, if there is one. `target` says where jumps lead, `checked` whether the instructions
+    /// that it stands for are asked for.
     pub(super) fn find(
         &mut self,
         program: &[Insn],
         target: &[Label],
         root: Label,
+        checked: bool,
         budget: &mut Budget,
     ) -> Option<&Search> {
-        let search = search(program, target, root, budget)?;
+        let mut search = search(program, target, root, budget)?;
+        if checked {
+            search.ways = Some(Ways::of(program, target, root, &search.table, budget)?);
+        }
         self.at.insert(root, self.all.len());
         self.all.push(search);
         self.all.last()
@@ -90,8 +98,7 @@ impl Searches {
 }
 
 fn search(program: &[Insn], target: &[Label], root: Label, budget: &mut Budget) -> Option<Search> {
-    let inner =
-        |label: Label| program.get(label as usize).is_some_and(|insn| matches!(insn.code, JEQ_K | JGT_K | JGE_K));
+    let inner = |label: Label| program.get(label as usize).is_some_and(compares);
     // Which values come to which comparison; jumps lead forward, so the first is complete.
     let mut open: BTreeMap<Label, Values> = BTreeMap::new();
     let mut exits: Vec<(Label, Values)> = Vec::new();
@@ -137,16 +144,21 @@ fn search(program: &[Insn], target: &[Label], root: Label, budget: &mut Budget) 
     }
     let single = |values: &Values| values.iter().all(|(first, last)| first == last);
     Some(if single(&some) {
-        Search { table: starts(&some), by: Decision::Equality, yes, no }
+        Search { table: starts(&some), by: Decision::Equality, yes, no, ways: None }
     } else if single(&others) {
-        Search { table: starts(&others), by: Decision::Equality, yes: no, no: yes }
+        Search { table: starts(&others), by: Decision::Equality, yes: no, no: yes, ways: None }
     } else {
         let zero_goes_to_some = some[0].0 == 0;
         let mut table: Vec<u32> = some.iter().chain(&others).map(|range| range.0).collect();
         table.sort_unstable();
         let (yes, no) = if zero_goes_to_some { (no, yes) } else { (yes, no) };
-        Search { table, by: Decision::Parity, yes, no }
+        Search { table, by: Decision::Parity, yes, no, ways: None }
     })
+}
+
+/// Whether it compares A with a constant, so that it can be part of a tree.
+pub(super) fn compares(insn: &Insn) -> bool {
+    matches!(insn.code, JEQ_K | JGT_K | JGE_K)
 }
 
 fn starts(values: &Values) -> Vec<u32> {
@@ -154,7 +166,7 @@ fn starts(values: &Values) -> Vec<u32> {
 }
 
 /// The values for which `insn`'s test holds, and the others.
-fn split(mut values: Values, insn: &Insn) -> (Values, Values) {
+pub(super) fn split(mut values: Values, insn: &Insn) -> (Values, Values) {
     let k = insn.k;
     match insn.code {
         JEQ_K => {

@@ -72,7 +72,8 @@ pub fn program(random: &mut Random, rules: Rules) -> Vec<Insn> {
     while program.len() < len {
         match random.below(20) {
             0..3 => at_x(random, rules, &mut program),
-            3 => tree(random, &mut program),
+            3 if random.chance(50) => tree(random, &mut program),
+            3 => balanced(random, &mut program),
             _ => {
                 let insn = single(random, rules);
                 if rules == Rules::Kernel && wants_small_x(&insn) {
@@ -94,6 +95,29 @@ pub fn program(random: &mut Random, rules: Rules) -> Vec<Insn> {
         keep_x_small(&mut program);
     }
     program
+}
+
+/// `program` with another instruction in one place; `None` where that would not be valid. It ends there if the new one returns, and may
+/// do so as well.
+pub fn changed(random: &mut Random, program: &[Insn], valid: impl Fn(&[Insn]) -> bool) -> Option<Vec<Insn>> {
+    let mut changed = program.to_vec();
+    let at = random.below(program.len() as u32) as usize;
+    let insn = &mut changed[at];
+    match random.below(6) {
+        0 => insn.k = insn.k.wrapping_add(random.of(&[1, u32::MAX, 2, 0x100])),
+        1 => insn.k = random.word(),
+        2 => insn.jt = random.below(20) as u8,
+        3 => insn.jf = insn.jf.wrapping_sub(random.below(3) as u8),
+        4 => *insn = single(random, Rules::Forward),
+        _ => {
+            *insn = Insn::new(RET, random.of(&[0, 7, 96]));
+            let short = &changed[..=at];
+            if random.chance(80) && valid(short) {
+                return Some(short.to_vec());
+            }
+        }
+    }
+    (changed != program && valid(&changed)).then_some(changed)
 }
 
 /// Whether Linux does something else than libpcap when X is large: shifts, and addresses that wrap.
@@ -133,9 +157,57 @@ fn tree(random: &mut Random, program: &mut Vec<Insn>) {
         };
         program.push(Insn::jump(JMP | random.of(&[JEQ, JGT, JGE]), k, jt, jf));
     }
-    // The ways out tell themselves apart.
+    ways_out(random, program);
+}
+
+/// Two places that tell themselves apart.
+fn ways_out(random: &mut Random, program: &mut Vec<Insn>) {
     program.push(Insn::new(ALU | OR, 0x100));
     program.push(Insn::new(ALU | XOR, random.word()));
+}
+
+/// A search tree as compilers make them; sometimes the load before it is followed by a jump over all of it.
+fn balanced(random: &mut Random, program: &mut Vec<Insn>) {
+    program.push(Insn::new(LD | ABS | random.of(&[W, H, B]), random.below(40)));
+    let small = random.chance(50);
+    let mut values: Vec<u32> =
+        (0..random.of(&[8, 20, 60, 120])).map(|_| if small { random.below(400) } else { random.word() }).collect();
+    values.sort_unstable();
+    values.dedup();
+    let mut comparisons = Vec::new();
+    if random.chance(50) {
+        comparisons.push((JEQ, random.below(400), YES, 1));
+    }
+    let (leaf, singles) = (random.of(&[1, 3, 7, 16]), random.chance(60));
+    part(random, &values, leaf, singles, &mut comparisons);
+    let len = comparisons.len();
+    for (at, (test, k, yes, no)) in comparisons.into_iter().enumerate() {
+        let skip = |to: usize| (if to >= YES { len + (to - YES) } else { to } - at - 1) as u8;
+        program.push(Insn::jump(JMP | test, k, skip(yes), skip(no)));
+    }
+    ways_out(random, program);
+}
+
+/// The places behind a tree.
+const YES: usize = usize::MAX - 1;
+const NO: usize = usize::MAX;
+
+/// A part of a tree: tests, numbers, and where they lead.
+fn part(random: &mut Random, values: &[u32], leaf: usize, singles: bool, out: &mut Vec<(u16, u32, usize, usize)>) {
+    let at = out.len();
+    if values.len() > leaf {
+        let (left, right) = values.split_at(values.len() / 2);
+        out.push((JGE, right[0], 0, 0));
+        part(random, right, leaf, singles, out);
+        (out[at].2, out[at].3) = (at + 1, out.len());
+        part(random, left, leaf, singles, out);
+        return;
+    }
+    for (number, &k) in values.iter().enumerate() {
+        let next = if number + 1 == values.len() { NO } else { out.len() + 1 };
+        let test = if singles { JEQ } else { random.of(&[JEQ, JGT, JGE]) };
+        out.push((test, k, YES, next));
+    }
 }
 
 /// Lets jumps to what wants a small X go to the instruction before, which makes it small.

@@ -1,66 +1,56 @@
 //! Programs that come without a handle and without a length, known by their bytes.
 //!
 //! `bpf_filter` is given a bare pointer with every packet: nobody says where the program ends, when another one begins,
-//! or when the memory is reused. So it is interpreted where it lies, and only what is executed is read. A place that
-//! was interpreted from many times is looked at as a whole, copied and translated to machine code (`translated.rs`); from
-//! then on each call compares the program with the copy, all of it, and runs the code when they are the same.
-//!
-//! Comparing costs time for the whole program, interpreting for what is executed: a program that is large for what is
-//! executed of it stays interpreted.
+//! or when the memory is reused. So it is interpreted where it lies, and only what is executed is read. What was
+//! interpreted from one place many times is copied (`copied.rs`) and translated to machine code that compares each
+//! instruction with the copy before it does what that says ([`Shadow`]); at a difference the program is interpreted.
 //!
 //! All threads share the table of places, without a lock: a translation that was published stays, also when another
 //! takes its place, and so few are made in a process's life that they may. The address only says where to look.
 //!
-//! Tried and dropped: a table for each thread (reaching it costs a shared library 3 ns a call); interpreting, but passing
-//! through search trees by tables of the ways through them, with only the instructions on the way compared (its guesses
-//! cost more than comparing 400 instructions does).
+//! Tried and dropped: a table for each thread (reaching it costs a shared library 3 ns a call); comparing the whole
+//! program before its code is run (twice as dear for 20 instructions, and a long one is mostly not executed).
 
-mod translated;
+mod copied;
 
 use crate::guard;
 use ::filter::Insn;
-use ::filter::engine::{Fetch, interpret};
-use std::cell::Cell;
+use ::filter::engine::{Fetch, Shadow, interpret};
+use copied::copied;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
-use translated::Translated;
 
 /// Places in memory that are counted; a power of two.
 const PLACES: usize = 256;
 /// Calls after which a place is looked at.
 const CALLS: u32 = 256;
-/// Translations that are made at most.
-const TRANSLATIONS: usize = 1024;
-/// So many times more calls before a place is looked at again whose program was better left alone.
+/// Bytes of translations after which no more are made.
+const MEMORY: usize = 16 << 20;
+/// So many times more calls before a place is looked at again whose program could not be translated.
 const PATIENCE: u32 = 64;
 
 /// A place in memory that programs are run from. Nothing depends on these numbers but when it is looked at.
 struct Place {
     address: AtomicUsize,
     /// NULL, or a translation that lives for ever.
-    translated: AtomicPtr<Translated>,
+    translated: AtomicPtr<Shadow>,
     /// Interpreted calls.
     calls: AtomicU32,
-    /// Instructions executed in them.
-    steps: AtomicU32,
     /// Calls to wait for.
     enough: AtomicU32,
 }
 
 static TABLE: [Place; PLACES] = [const { Place::new() }; PLACES];
+/// Bytes of the translations that were made.
 static TRANSLATED: AtomicUsize = AtomicUsize::new(0);
 
 /// A program where it lies.
-struct Raw<'a> {
-    first: *const Insn,
-    steps: &'a Cell<u32>,
-}
+struct Raw(*const Insn);
 
-impl Fetch for Raw<'_> {
+impl Fetch for Raw {
     #[inline(always)]
     fn insn(&self, at: usize) -> Option<&Insn> {
-        self.steps.set(self.steps.get().wrapping_add(1));
         // SAFETY: whoever makes one promises a valid program, which contains whatever it jumps to.
-        Some(unsafe { &*self.first.wrapping_add(at) })
+        Some(unsafe { &*self.0.wrapping_add(at) })
     }
 }
 
@@ -71,9 +61,9 @@ impl Fetch for Raw<'_> {
 #[inline(always)]
 pub(super) unsafe fn verdict(program: *const Insn, packet: &[u8], wirelen: u32) -> u32 {
     let place = Place::of(program);
-    // ORDER: Acquire with the Release in `look_at`: the translation is whole.
+    // ORDER: Acquire with the Release in `translate`: the translation is whole.
     let translated = place.translated.load(Ordering::Acquire);
-    // SAFETY: NULL, or made by Box::into_raw in `look_at` and never freed.
+    // SAFETY: NULL, or made by Box::into_raw in `translate` and never freed.
     if let Some(translated) = unsafe { translated.as_ref() } {
         // SAFETY: by the caller's promise.
         if let Some(verdict) = unsafe { translated.run(program, packet, wirelen) } {
@@ -90,7 +80,6 @@ impl Place {
             address: AtomicUsize::new(0),
             translated: AtomicPtr::new(std::ptr::null_mut()),
             calls: AtomicU32::new(0),
-            steps: AtomicU32::new(0),
             enough: AtomicU32::new(CALLS),
         }
     }
@@ -113,21 +102,18 @@ impl Place {
     /// # Safety
     /// `program` is valid.
     unsafe fn interpret_and_count(&self, program: *const Insn, packet: &[u8], wirelen: u32) -> u32 {
-        let steps = Cell::new(0);
-        let verdict = interpret(&Raw { first: program, steps: &steps }, packet, wirelen, None);
+        let verdict = interpret(&Raw(program), packet, wirelen, None);
         // ORDER: Relaxed, all: numbers that nothing depends on; what threads count at once may get lost.
         if self.address.load(Ordering::Relaxed) != program.addr() {
             self.address.store(program.addr(), Ordering::Relaxed);
             self.begin(CALLS);
         }
         let calls = self.calls.load(Ordering::Relaxed).saturating_add(1);
-        let steps = self.steps.load(Ordering::Relaxed).saturating_add(steps.get());
         self.calls.store(calls, Ordering::Relaxed);
-        self.steps.store(steps, Ordering::Relaxed);
         let enough = self.enough.load(Ordering::Relaxed);
         if calls >= enough {
             // SAFETY: by the caller's promise.
-            let translated = unsafe { self.look_at(program, steps / calls) };
+            let translated = unsafe { self.translate(program) };
             // What is interpreted here after a translation is another program.
             self.begin(if translated { CALLS } else { enough.saturating_mul(PATIENCE) });
         }
@@ -138,26 +124,26 @@ impl Place {
     fn begin(&self, enough: u32) {
         // ORDER: Relaxed, all: as above.
         self.calls.store(0, Ordering::Relaxed);
-        self.steps.store(0, Ordering::Relaxed);
         self.enough.store(enough, Ordering::Relaxed);
     }
 
-    /// Translates a program of which each call executes so many steps, if that pays: whether it did.
+    /// Translates a program, if that is possible: whether it was.
     ///
     /// # Safety
     /// `program` is valid.
     #[cold]
-    unsafe fn look_at(&self, program: *const Insn, steps: u32) -> bool {
+    unsafe fn translate(&self, program: *const Insn) -> bool {
         guard::silence();
-        // SAFETY: by the caller's promise.
-        let Some(translated) = (unsafe { Translated::of(program, steps) }) else { return false };
-        // ORDER: Relaxed: a count.
-        if TRANSLATED.fetch_add(1, Ordering::Relaxed) >= TRANSLATIONS {
-            TRANSLATED.store(TRANSLATIONS, Ordering::Relaxed);
+        // ORDER: Relaxed, all: a count.
+        if TRANSLATED.load(Ordering::Relaxed) >= MEMORY {
             return false;
         }
+        // SAFETY: by the caller's promise.
+        let copy = unsafe { copied(program) };
+        let Some(shadow) = Shadow::of(&copy) else { return false };
+        TRANSLATED.fetch_add(shadow.size(), Ordering::Relaxed);
         // ORDER: Release to the Acquire in `verdict`.
-        self.translated.store(Box::into_raw(Box::new(translated)), Ordering::Release);
+        self.translated.store(Box::into_raw(Box::new(shadow)), Ordering::Release);
         true
     }
 }

@@ -1,23 +1,24 @@
 //! Steps as aarch64 code.
 //!
-//! | w3 | w4 | x0 | x1 | w2 | x5 | x6 to x9 |
-//! |---|---|---|---|---|---|---|
-//! | A | X | the packet, then the result | its captured length | its length on the wire | backward jumps left | for a moment |
+//! | w3 | w4 | x0 | x1 | w2 | x5 | x10 | x6 to x9, v0 to v2 |
+//! |---|---|---|---|---|---|---|---|
+//! | A | X | the packet, then the result | its captured length | its length on the wire | backward jumps left | the program that is checked | for a moment |
 //!
 //! Writes to a w register clear the upper half of the x register, so X can be added to addresses as it is. There is no red zone: scratch
 //! memory is taken from the stack and given back by every exit.
 
 #![forbid(unsafe_code)]
 
-use super::{If, MachineCode};
+use super::If;
 use crate::engine::lower::{Label, Lowered, Reg, Source, Step, Words};
 use crate::engine::search::{Decision, Search};
+use crate::engine::ways::{Form, Ways, words};
 use crate::insn::MEMWORDS;
 use crate::ir::{Alu, Size, Test};
 
 /// The function of `lowered`; `None` when it is longer than a conditional jump reaches.
-pub(super) fn emit(lowered: &Lowered) -> Option<MachineCode> {
-    let labels = vec![0; lowered.reject as usize + 1];
+pub(super) fn emit(lowered: &Lowered) -> Option<Vec<u8>> {
+    let labels = vec![0; lowered.give_up as usize + 1];
     let scratch = lowered.steps.iter().any(|step| matches!(step, Step::Read(..) | Step::Write(..)));
     let mut emitter = Emitter { words: Vec::new(), labels, fixups: Vec::new(), scratch, lowered };
     emitter.begin();
@@ -26,7 +27,7 @@ pub(super) fn emit(lowered: &Lowered) -> Option<MachineCode> {
     for (&step, &next) in lowered.steps.iter().zip(next) {
         emitter.step(step, next);
     }
-    emitter.finish().map(MachineCode)
+    emitter.finish()
 }
 
 struct Emitter<'a> {
@@ -63,6 +64,8 @@ const JUMPS_LEFT: R = 5;
 const T6: R = 6;
 const T7: R = 7;
 const T8: R = 8;
+const T9: R = 9;
+const PROGRAM: R = 10;
 const ZERO: R = 31;
 const SP: R = 31;
 
@@ -87,7 +90,10 @@ impl Emitter<'_> {
     }
 
     fn begin(&mut self) {
-        let Lowered { clear, loops, .. } = *self.lowered;
+        let Lowered { clear, loops, ref checked, .. } = *self.lowered;
+        if checked.is_some() {
+            self.rrr(0xaa00_0000, PROGRAM, ZERO, 3); // mov x10, x3
+        }
         if self.scratch {
             self.word(0xd100_0000 | 64 << 10 | SP << 5 | SP); // sub sp, sp, 64
         }
@@ -178,6 +184,77 @@ impl Emitter<'_> {
                 self.mov(RESULT, A);
                 self.leave();
             }
+            Step::Check(label) => self.check(label),
+            Step::GiveUp => {
+                self.word(0xd2c0_0000 | 1 << 5 | RESULT); // movz x0, 1, lsl 32
+                self.leave();
+            }
+        }
+    }
+
+    /// Gives up when the instruction is not the one that was translated.
+    fn check(&mut self, label: Label) {
+        let Some(program) = &self.lowered.checked else { return };
+        let [low, high] = words(program[label as usize]);
+        self.set(T6, low);
+        self.word(0xf2c0_0000 | (high & 0xffff) << 5 | T6); // movk, lsl 32
+        self.word(0xf2e0_0000 | (high >> 16) << 5 | T6); // movk, lsl 48
+        if label < 4096 {
+            self.word(0xf940_0000 | label << 10 | PROGRAM << 5 | T7); // ldr x7, [x10, …]
+        } else {
+            self.set(T7, label);
+            self.rrr(0xf860_7800, T7, PROGRAM, T7); // ldr x7, [x10, x7, lsl 3]
+        }
+        self.rrr(0xeb00_0000, ZERO, T7, T6); // cmp x7, x6
+        self.jump_if(If::NotEqual, self.lowered.give_up);
+    }
+
+    /// The same for the instructions that the entry at x6 stands for.
+    fn check_way(&mut self, entries: u32, ways: &Ways) {
+        if ways.numbers() == 0 {
+            return;
+        }
+        if entries < 4096 {
+            self.word(0xb980_0000 | entries << 10 | T6 << 5 | T8); // ldrsw x8, [x6, …]
+        } else {
+            self.set(T8, 4 * entries);
+            self.rrr(0xb8a0_6800, T8, T6, T8); // ldrsw x8, [x6, x8]
+        }
+        self.rrr(0x8b00_0000, T8, T8, T6); // add x8, x8, x6
+        let mut compared = 0;
+        for number in 0..ways.numbers() {
+            let at = (2 * ways.instructions() + number) as u32;
+            self.word(0xb940_0000 | at << 10 | T8 << 5 | T7); // ldr w7, [x8, …]
+            match ways.form {
+                Form::Each => {
+                    self.rrr(0xf860_7800, T7, PROGRAM, T7); // ldr x7, [x10, x7, lsl 3]
+                    self.word(0xf940_0000 | (number as u32) << 10 | T8 << 5 | T9); // ldr x9, [x8, …]
+                    self.rrr(0xeb00_0000, ZERO, T7, T9); // cmp x7, x9
+                    self.jump_if(If::NotEqual, self.lowered.give_up);
+                }
+                Form::Pairs { run } => {
+                    self.rrr(0x8b00_0000 | 3 << 10, T7, PROGRAM, T7); // add x7, x10, x7, lsl 3
+                    let pairs = if number + 1 == ways.numbers() { run as u32 } else { 1 };
+                    for pair in 0..pairs {
+                        self.word(0x3dc0_0000 | pair << 10 | T7 << 5); // ldr q0, [x7, …]
+                        self.word(0x3dc0_0000 | compared << 10 | T8 << 5 | 1); // ldr q1, [x8, …]
+                        if compared == 0 {
+                            self.rrr(0x6e20_1c00, 2, 0, 1); // eor v2, v0, v1
+                        } else {
+                            self.rrr(0x6e20_1c00, 0, 0, 1); // eor v0, v0, v1
+                            self.rrr(0x4ea0_1c00, 2, 2, 0); // orr v2, v2, v0
+                        }
+                        compared += 1;
+                    }
+                }
+            }
+        }
+        if compared > 0 {
+            self.word(0x4e08_3c00 | 2 << 5 | T7); // mov x7, v2.d[0]
+            self.word(0x4e18_3c00 | 2 << 5 | T9); // mov x9, v2.d[1]
+            self.rrr(0xaa00_0000, T7, T7, T9); // orr x7, x7, x9
+            self.compare_len(T7, 0);
+            self.jump_if(If::NotEqual, self.lowered.give_up);
         }
     }
 
@@ -352,6 +429,9 @@ impl Emitter<'_> {
             self.rrr(0x9a80_0000 | 2 << 12, T6, T8, T6); // csel x6, x8, x6, hs
             entries -= half;
         }
+        if let Some(ways) = &search.ways {
+            self.check_way(search.table.len() as u32, ways);
+        }
         match search.by {
             Decision::Equality => {
                 self.word(0xb940_0000 | T6 << 5 | T7); // ldr w7, [x6]
@@ -366,18 +446,18 @@ impl Emitter<'_> {
     }
 
     fn finish(mut self) -> Option<Vec<u8>> {
-        let Lowered { searches, .. } = self.lowered;
-        let tables: usize = searches.iter().map(|search| search.table.len() + 1).sum();
-        if 4 * (self.words.len() + tables) > LONGEST {
+        let tables: Vec<_> = (0..self.lowered.searches.len()).map(|number| self.lowered.table(number)).collect();
+        let len: usize = tables.iter().map(|table| table.len() + 1).sum();
+        if 4 * (self.words.len() + len) > LONGEST {
             return None;
         }
-        let mut starts = Vec::with_capacity(searches.len());
-        for search in searches {
+        let mut starts = Vec::with_capacity(tables.len());
+        for table in &tables {
             if self.words.len() % 2 == 1 {
                 self.word(0); // the parity of an entry's number shows in its address
             }
             starts.push(self.words.len());
-            self.words.extend(&search.table);
+            self.words.extend(&table[..]);
         }
         for (at, fixup) in self.fixups {
             let distance = |to: usize| (to as u32).wrapping_sub(at as u32);

@@ -2,24 +2,25 @@
 //!
 //! | eax | ecx | rdi | rsi | r8d | r11 | r9, r10, edx |
 //! |---|---|---|---|---|---|---|
-//! | A, the result | X (shifts count by cl) | the packet | its captured length | its length on the wire | backward jumps left | for a moment |
+//! | A, the result | X (shifts count by cl) | the packet | its captured length | its length on the wire | the program that is checked | for a moment |
 //!
-//! Scratch memory lies in the red zone, the 128 bytes below the stack pointer that nobody else touches while a function calls none. So
-//! there is nothing to set up and nothing to undo, and every exit is a `ret`.
+//! Scratch memory lies in the red zone, the 128 bytes below the stack pointer that nobody else touches while a function calls none, and
+//! below it the number of backward jumps left. So there is nothing to set up and nothing to undo, and every exit is a `ret`.
 
 #![forbid(unsafe_code)]
 
 mod code;
 
-use super::{If, MachineCode};
-use crate::engine::lower::{Lowered, Reg, Source, Step, Words};
+use super::If;
+use crate::engine::lower::{Label, Lowered, Reg, Source, Step, Words};
 use crate::engine::search::{Decision, Search};
+use crate::engine::ways::{Form, Ways, words};
 use crate::insn::MEMWORDS;
 use crate::ir::{Alu, Size, Test};
 use code::Code;
 
 /// The function of `lowered`; `None` when it is longer than a jump can be.
-pub(super) fn emit(lowered: &Lowered) -> Option<MachineCode> {
+pub(super) fn emit(lowered: &Lowered) -> Option<Vec<u8>> {
     let mut emitter = Emitter { code: Code::new(lowered), lowered };
     emitter.begin();
     let nothing = Step::Return(0);
@@ -27,7 +28,7 @@ pub(super) fn emit(lowered: &Lowered) -> Option<MachineCode> {
     for (&step, &next) in lowered.steps.iter().zip(next) {
         emitter.step(step, next);
     }
-    emitter.code.finish().map(MachineCode)
+    emitter.code.finish()
 }
 
 struct Emitter<'a> {
@@ -47,12 +48,16 @@ fn number(register: Reg) -> u8 {
 
 impl Emitter<'_> {
     fn begin(&mut self) {
-        let Lowered { clear, wire_length, loops, .. } = *self.lowered;
+        let Lowered { clear, wire_length, loops, ref checked, .. } = *self.lowered;
+        if checked.is_some() {
+            self.code.bytes(&[0x49, 0x89, 0xcb]); // mov r11, rcx
+        }
         if wire_length {
             self.code.bytes(&[0x41, 0x89, 0xd0]); // mov r8d, edx
         }
         if loops {
-            self.code.bytes(&[0x4c, 0x8d, 0x5e, 64]); // lea r11, [rsi + 64]
+            self.code.bytes(&[0x4c, 0x8d, 0x4e, 64]); // lea r9, [rsi + 64]
+            self.code.bytes(&[0x4c, 0x89, 0x4c, 0x24, JUMPS_LEFT]); // mov [rsp + …], r9
         }
         for (words, register) in [(Words::A, EAX), (Words::X, ECX)] {
             if clear.has(words) {
@@ -115,7 +120,7 @@ impl Emitter<'_> {
                 }
             }
             Step::CountedJump(to) => {
-                self.code.bytes(&[0x49, 0x83, 0xeb, 0x01]); // sub r11, 1
+                self.code.bytes(&[0x48, 0x83, 0x6c, 0x24, JUMPS_LEFT, 1]); // sub qword [rsp + …], 1
                 self.code.jump_if(If::Below, reject);
                 self.code.jump(to);
             }
@@ -133,7 +138,72 @@ impl Emitter<'_> {
                 self.code.bytes(&[0xc3]);
             }
             Step::ReturnA => self.code.bytes(&[0xc3]),
+            Step::Check(label) => self.check(label),
+            Step::GiveUp => {
+                self.set(EAX, 1);
+                self.code.bytes(&[0x48, 0xc1, 0xe0, 32, 0xc3]); // shl rax, 32; ret
+            }
         }
+    }
+
+    /// Gives up when the instruction is not the one that was translated.
+    fn check(&mut self, label: Label) {
+        let Some(program) = &self.lowered.checked else { return };
+        let insn = program[label as usize];
+        self.code.bytes(&[0x49, 0xba]); // mov r10, insn
+        words(insn).into_iter().for_each(|word| self.code.imm32(word));
+        self.code.bytes(&[0x4d, 0x39]); // cmp [r11 + …], r10
+        self.code.displacement(0x13, 8 * label as i32);
+        self.code.jump_if(If::NotEqual, self.lowered.give_up);
+    }
+
+    /// The same for the instructions that the entry at r9 stands for.
+    fn check_way(&mut self, entries: usize, ways: &Ways) {
+        if ways.numbers() == 0 {
+            return;
+        }
+        self.code.bytes(&[0x49, 0x63]); // movsxd rdx, [r9 + …]
+        self.code.displacement(0x11, 4 * entries as i32);
+        self.code.bytes(&[0x4c, 0x01, 0xca]); // add rdx, r9
+        match ways.form {
+            Form::Each => {
+                for number in 0..ways.numbers() {
+                    self.number(ways, number);
+                    self.code.bytes(&[0x4f, 0x8b, 0x14, 0xd3]); // mov r10, [r11 + 8 * r10]
+                    self.code.bytes(&[0x4c, 0x3b]); // cmp r10, [rdx + …]
+                    self.code.displacement(0x12, 8 * number as i32);
+                    self.code.jump_if(If::NotEqual, self.lowered.give_up);
+                }
+            }
+            Form::Pairs { run } => {
+                let mut compared = 0;
+                for number in 0..ways.numbers() {
+                    self.number(ways, number);
+                    let pairs = if number + 1 == ways.numbers() { run } else { 1 };
+                    for pair in 0..pairs {
+                        let xmm = u8::from(compared > 0) << 3;
+                        self.code.bytes(&[0xf3, 0x43, 0x0f, 0x6f]); // movdqu xmm, [r11 + 8 * r10 + …]
+                        self.code.displacement_with(xmm | 4, 0xd3, 16 * pair);
+                        self.code.bytes(&[0x66, 0x0f, 0x74]); // pcmpeqb xmm, [rdx + …]
+                        self.code.displacement(xmm | 2, 16 * compared);
+                        if compared > 0 {
+                            self.code.bytes(&[0x66, 0x0f, 0xdb, 0xc1]); // pand xmm0, xmm1
+                        }
+                        compared += 1;
+                    }
+                }
+                self.code.bytes(&[0x66, 0x44, 0x0f, 0xd7, 0xd0]); // pmovmskb r10d, xmm0
+                self.code.bytes(&[0x41, 0x81, 0xfa]); // cmp r10d, 0xffff
+                self.code.imm32(0xffff);
+                self.code.jump_if(If::NotEqual, self.lowered.give_up);
+            }
+        }
+    }
+
+    /// `mov r10d, [rdx + …]`: a number of the list at rdx.
+    fn number(&mut self, ways: &Ways, number: usize) {
+        self.code.bytes(&[0x44, 0x8b]);
+        self.code.displacement(0x12, (8 * ways.instructions() + 4 * number) as i32);
     }
 
     fn branch(&mut self, holds: If, yes: u32, no: u32, next: Step) {
@@ -296,6 +366,9 @@ impl Emitter<'_> {
             self.code.bytes(&[0x4d, 0x0f, 0x43, 0xca]); // cmovae r9, r10
             entries -= half;
         }
+        if let Some(ways) = &search.ways {
+            self.check_way(search.table.len(), ways);
+        }
         match search.by {
             Decision::Equality => {
                 self.code.bytes(&[0x41, 0x3b, 0x01]); // cmp eax, [r9]
@@ -308,6 +381,9 @@ impl Emitter<'_> {
         }
     }
 }
+
+/// Where the number of backward jumps left lies, counted from the stack pointer.
+const JUMPS_LEFT: u8 = (-72_i8) as u8;
 
 /// Where a word of scratch memory lies, counted from the stack pointer.
 fn scratch(word: u8) -> u8 {

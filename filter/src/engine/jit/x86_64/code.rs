@@ -5,7 +5,7 @@
 
 use crate::engine::jit::If;
 use crate::engine::lower::{Label, Lowered};
-use crate::engine::search::Search;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Where in the finished code something lies: behind so many bytes and so many jumps.
@@ -31,7 +31,7 @@ pub(super) struct Code<'a> {
     labels: Vec<Place>,
     /// Where a distance to a table goes, and which.
     references: Vec<(Place, usize)>,
-    searches: &'a [Search],
+    lowered: &'a Lowered,
 }
 
 /// Tables begin at a cache line.
@@ -49,9 +49,9 @@ impl Jump {
 
 impl<'a> Code<'a> {
     pub(super) fn new(lowered: &'a Lowered) -> Code<'a> {
-        let labels = vec![Place { bytes: 0, jumps: 0 }; lowered.reject as usize + 1];
+        let labels = vec![Place { bytes: 0, jumps: 0 }; lowered.give_up as usize + 1];
         let bytes = Vec::with_capacity(8 * lowered.steps.len());
-        Code { bytes, jumps: Vec::new(), labels, references: Vec::new(), searches: &lowered.searches }
+        Code { bytes, jumps: Vec::new(), labels, references: Vec::new(), lowered }
     }
 
     #[inline]
@@ -134,10 +134,10 @@ impl<'a> Code<'a> {
         code.extend_from_slice(&self.bytes[copied..]);
 
         // Equal tables (of source and destination) lie there once.
-        let mut starts: HashMap<&[u32], usize> = HashMap::new();
+        let mut starts: HashMap<Cow<'_, [u32]>, usize> = HashMap::new();
         for &(place, number) in &self.references {
-            let table = &self.searches[number].table[..];
-            let start = *starts.entry(table).or_insert_with(|| {
+            let table = self.lowered.table(number);
+            let start = *starts.entry(table.clone()).or_insert_with(|| {
                 let start = code.len().next_multiple_of(LINE);
                 code.resize(start, 0xcc);
                 code.extend(table.iter().flat_map(|entry| entry.to_le_bytes()));
