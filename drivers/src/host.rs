@@ -80,21 +80,13 @@ pub fn open(name: &NetmapName) -> Result<Port, PortError> {
     let tap = diversion.tap.name().to_string();
     let seen = AtomicU64::new(0);
     let drops = Box::new(move || {
-        let now = tx_dropped(&tap);
+        let now = interface::drops(&tap).map(|[_, sent]| sent);
         // ORDER: Relaxed; a counter.
         now.map_or(0, |now| now.saturating_sub(seen.fetch_max(now, Ordering::Relaxed)))
     });
     let control = Control::new(port.clone(), "host ring", layout, 0, drops)
         .map_err(|source| PortError::Io { what: format!("{port}: eventfd"), source })?;
     copying::open(Arc::new(control), rx::Sent::new(Arc::clone(&diversion)), tx::Received(diversion))
-}
-
-/// Frames that a tap had no room for.
-fn tx_dropped(tap: &str) -> Option<u64> {
-    let line = std::fs::read_to_string("/proc/thread-self/net/dev").ok()?;
-    let line = line.lines().find_map(|line| line.trim_start().strip_prefix(tap)?.strip_prefix(':'))?;
-    // Eight numbers of what was received, then bytes, packets, errors, drops of what was sent.
-    line.split_whitespace().nth(11)?.parse().ok()
 }
 
 fn divert(port: &str, ifname: &str) -> Result<Diversion, PortError> {

@@ -3,6 +3,7 @@
 //! - [`af_packet`]: a card through a packet socket: a copy of what it receives, on any kernel.
 //! - [`bpf`]: programs that the kernel runs for us, on a card's frames before the host sees them.
 //! - [`host`]: a card's host rings: what the host sends to it, and frames for the host.
+//! - [`netmap`]: a card, or any port of netmap(4), through the netmap kernel module.
 //! - [`sys`]: the system calls of all drivers, each as a safe function; the crate's only `unsafe`.
 
 pub mod af_packet;
@@ -10,6 +11,7 @@ pub mod bpf;
 mod copying;
 mod error;
 pub mod host;
+pub mod netmap;
 pub mod sys;
 
 pub use error::Error;

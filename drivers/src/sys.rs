@@ -10,6 +10,7 @@
 pub mod bpf;
 pub mod interface;
 pub mod netlink;
+pub mod netmap;
 pub mod packet;
 pub mod tap;
 pub mod wait;

@@ -50,7 +50,7 @@ fn translate(counters: &Stats) -> pcap_stat {
     pcap_stat {
         ps_recv: (counters.received.saturating_sub(counters.rejected) + dropped) as u32,
         ps_drop: dropped as u32,
-        ps_ifdrop: counters.malformed as u32,
+        ps_ifdrop: (counters.malformed + counters.dropped_interface) as u32,
     }
 }
 
@@ -67,9 +67,10 @@ mod tests {
             dropped_stalled: 2,
             dropped_long: 3,
             malformed: 7,
+            dropped_interface: 10,
             ..Stats::default()
         };
         let stat = translate(&counters);
-        assert_eq!((stat.ps_recv, stat.ps_drop, stat.ps_ifdrop), (66, 6, 7));
+        assert_eq!((stat.ps_recv, stat.ps_drop, stat.ps_ifdrop), (66, 6, 17));
     }
 }

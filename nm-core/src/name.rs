@@ -10,6 +10,7 @@
 //! | `netmap:IF*` | the card's and the host's rings |
 //! | `netmap:IF-N` | one ring of a card |
 //! | `netmap:X{N`, `X}N` | the two ends of pipe `N` |
+//! | `netmap:SWITCH:PORT` | port of a switch of the netmap kernel module's; the rings and pipes of it as of a card |
 //! | any of these and `/FLAGS` | `x` exclusive, `t` `r` monitor, `z` without a copy, `R` `T` one direction's rings |
 //! | `vhost:/PATH` | a vhost-user socket |
 //! | anything else | an interface, as libpcap knows it |

@@ -123,6 +123,8 @@ pub struct Stats {
     pub rejected: u64,
     /// Slots or words in shared memory that made no sense.
     pub malformed: u64,
+    /// Frames that the interface lost before its driver could hand them on.
+    pub dropped_interface: u64,
 }
 
 /// What sort of port it is.

@@ -300,6 +300,7 @@ pub fn stats_of(page: &PortPage) -> Stats {
         dropped_long: get(&page.drops.long),
         rejected: get(&page.owner.rejected),
         malformed: get(&page.drops.malformed),
+        dropped_interface: 0,
     }
 }
 

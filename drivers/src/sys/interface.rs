@@ -87,6 +87,15 @@ pub fn set_up(name: &str) -> io::Result<()> {
     request.call(&socket, libc::SIOCSIFFLAGS)
 }
 
+/// Frames that an interface lost, received ones and ones to be sent; `None` when it is not there.
+pub fn drops(name: &str) -> Option<[u64; 2]> {
+    let table = std::fs::read_to_string("/proc/thread-self/net/dev").ok()?;
+    let line = table.lines().find_map(|line| line.trim_start().strip_prefix(name)?.strip_prefix(':'))?;
+    // Eight columns of what was received (bytes, packets, errors, drops, full queues, ...), then of what was sent.
+    let columns: Vec<u64> = line.split_whitespace().map_while(|word| word.parse().ok()).collect();
+    Some([columns.get(3)? + columns.get(4)?, *columns.get(11)?])
+}
+
 /// An `ifreq`, the argument of all these ioctls.
 pub(super) struct Request(pub(super) libc::ifreq);
 
@@ -148,6 +157,7 @@ mod tests {
     fn the_loopback_interface_is_found_and_others_are_not() {
         let lo = Interface::find("lo").expect("every namespace has one");
         assert!(lo.ethernet && lo.mtu > 0 && Interface::exists(lo.index));
+        assert!(drops("lo").is_some() && drops("no such name").is_none() && drops("l").is_none());
         assert!(!Interface::exists(0x7fff_fff0));
         for name in ["", "no such name", "sixteen-bytes-lo", "a\0b"] {
             let error = Interface::find(name).expect_err(name);

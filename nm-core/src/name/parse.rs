@@ -159,7 +159,8 @@ fn check_ifname(name: &str) -> Result<(), String> {
         return Err("the interface's name is missing".into());
     }
     if name.starts_with(abi::NM_BDG_NAME) && name.contains(':') {
-        return Err("a port of a switch is written without netmap:".into());
+        // A port of a switch of the kernel module's.
+        return switch_and_port(name).map(drop);
     }
     if let Some(c) = name.chars().find(|c| c.is_control() || c.is_whitespace() || ":@^*{}".contains(*c)) {
         return Err(format!("{c:?} in the interface's name"));

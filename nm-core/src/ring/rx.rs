@@ -8,6 +8,7 @@
 //! `release` moves head to cur; the next rxsync gives those slots back.
 
 use super::slots::{Direction, Piece, Slots, shuffled};
+use crate::abi::NS_MOREFRAG;
 use crate::shm::layout::Layout;
 use crate::shm::mapping::Mapping;
 use crate::shm::place::RingPlace;
@@ -43,8 +44,6 @@ pub struct RxRing {
     /// The buffer that each slot had at first: a good guess where its frame lies.
     first_bufs: Box<[u32]>,
     scratch: Vec<u8>,
-    /// All ones where a slot's `ptr` is the frame's time.
-    time_mask: u64,
     /// The header's tail is ours to write, not a kernel's.
     owns_tail: bool,
     /// The first slot whose buffer a driver has not taken back.
@@ -67,22 +66,20 @@ impl RxRing {
             return None;
         }
         slots.initialize(Direction::Rx, &bufs);
-        Some(RxRing::begin(slots, 0, u64::MAX, bufs.into_boxed_slice()))
+        Some(RxRing::begin(slots, 0, bufs.into_boxed_slice()))
     }
 
     /// A ring at `place` that a kernel has made and whose tail it moves: see [`RxRing::publish_head`] and
-    /// [`RxRing::learn_tail`]. Its slots carry no times. `None` when it does not lie in the mapping, or its
-    /// positions make no sense.
+    /// [`RxRing::learn_tail`]. What lies in it already gets the time that the first learning has. `None` when it does not lie
+    /// in the mapping, or its positions make no sense.
     pub fn adopt(mapping: &Arc<Mapping>, place: &RingPlace) -> Option<RxRing> {
         let slots = Slots::new(mapping, place)?;
         let (head, _) = slots.read_header()?;
         let bufs = slots.buffers();
-        let mut ring = RxRing { owns_tail: false, ..RxRing::begin(slots, head, 0, bufs) };
-        ring.learn_tail();
-        Some(ring)
+        Some(RxRing { owns_tail: false, ..RxRing::begin(slots, head, bufs) })
     }
 
-    fn begin(slots: Slots, at: u32, time_mask: u64, first_bufs: Box<[u32]>) -> RxRing {
+    fn begin(slots: Slots, at: u32, first_bufs: Box<[u32]>) -> RxRing {
         RxRing {
             slots,
             head: at,
@@ -93,7 +90,6 @@ impl RxRing {
             last_ns: 0,
             first_bufs,
             scratch: Vec::new(),
-            time_mask,
             owns_tail: true,
             taken_back: at,
         }
@@ -162,7 +158,7 @@ impl RxRing {
     /// nanoseconds. More than [`CLOCK_STEP_NS`] is a clock that was set back, and is followed.
     #[inline(always)]
     fn time(&mut self, i: u32) -> u64 {
-        let ns = match self.slots.time(i) & self.time_mask {
+        let ns = match self.slots.time(i) {
             0 => self.stamp_ns,
             ns => ns,
         };
@@ -306,12 +302,23 @@ impl RxRing {
         self.slots.write_head(self.head, self.cur);
     }
 
-    /// Learns the kernel's tail, as [`RxRing::set_tail`] does. Returns the slots that can be read.
-    pub fn learn_tail(&mut self) -> u32 {
+    /// Learns the kernel's tail, as [`RxRing::set_tail`] does, and gives what is new the time `time_ns` (of CLOCK_REALTIME), since a
+    /// kernel's slots carry none. Returns the frames that are new, and their bytes.
+    pub fn learn_tail(&mut self, time_ns: u64) -> (u64, u64) {
+        let before = self.tail;
         match self.slots.read_header() {
             Some((_, tail)) => self.set_tail(tail),
             None => self.malformed += 1,
         }
-        self.ready()
+        let (mut at, mut frames, mut bytes) = (before, 0, 0);
+        while at != self.tail {
+            if let Ok(piece) = self.slots.read(at) {
+                frames += u64::from(piece.flags & NS_MOREFRAG == 0);
+                bytes += u64::from(piece.len);
+            }
+            self.slots.set_time(at, time_ns);
+            at = self.slots.next(at);
+        }
+        (frames, bytes)
     }
 }

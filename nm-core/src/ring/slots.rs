@@ -316,6 +316,13 @@ impl Slots {
         self.cell(i).ptr.load(Ordering::Relaxed)
     }
 
+    /// Writes the slot's `ptr`.
+    #[inline(always)]
+    pub(crate) fn set_time(&self, i: u32, time_ns: u64) {
+        // ORDER: Relaxed; between the head and the tail a slot is its reader's.
+        self.cell(i).ptr.store(time_ns, Ordering::Relaxed);
+    }
+
     /// The first byte of a buffer whose number was checked.
     #[inline(always)]
     pub(crate) fn buffer(&self, buf_idx: u32) -> *mut u8 {

@@ -103,6 +103,11 @@ impl TxRing {
         self.hwcur
     }
 
+    /// For a port's txsync: the slot after the last that is filled.
+    pub fn head(&self) -> u32 {
+        self.head
+    }
+
     /// For a port's txsync: what lies in slot `at`, and the slot after it; `None` when `at` is the head. A frame that
     /// is `None` made no sense and was counted.
     #[inline(always)]
