@@ -1,5 +1,6 @@
 //! The one error type of drivers.
 
+use crate::sys;
 use filter::engine::ebpf::{AsmError, XdpRefusal};
 use std::fmt;
 use std::io;
@@ -65,7 +66,10 @@ impl fmt::Display for Error {
         match self {
             Error::System { what, source } => write!(f, "can't {what}: {source}"),
             Error::Permission { what, source } => {
-                write!(f, "can't {what}: {source}: it takes root, or the capabilities CAP_BPF and CAP_NET_ADMIN")
+                write!(
+                    f,
+                    "can't {what}: {source}: it takes root, or the capabilities CAP_BPF and CAP_NET_ADMIN (not those of a user namespace)"
+                )
             }
             Error::LockedMemory { what, limit } => write!(
                 f,
@@ -113,14 +117,14 @@ impl From<AsmError> for Error {
 }
 
 impl Error {
-    /// A failed system call's error. `EPERM` is taken apart: a missing capability, or the old kernels' limit of locked memory.
+    /// A failed system call's error. `EPERM` is a missing right, or the old kernels' limit of locked memory.
     pub(crate) fn system(what: &'static str, source: io::Error) -> Error {
         if source.raw_os_error() != Some(libc::EPERM) {
-            return Error::System { what, source };
-        }
-        match crate::sys::bpf::may_use_bpf() {
-            true => Error::LockedMemory { what, limit: crate::sys::locked_memory_limit() },
-            false => Error::Permission { what, source },
+            Error::System { what, source }
+        } else if sys::kernel_is_before(5, 11) && sys::bpf::has_capabilities() {
+            Error::LockedMemory { what, limit: sys::locked_memory_limit() }
+        } else {
+            Error::Permission { what, source }
         }
     }
 }

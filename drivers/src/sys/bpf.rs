@@ -516,8 +516,9 @@ pub fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
     Ok(LinkInfo { program_id, ifindex })
 }
 
-/// Whether this thread has the capabilities for what is done here: `CAP_NET_ADMIN`, and `CAP_BPF` or `CAP_SYS_ADMIN`.
-pub fn may_use_bpf() -> bool {
+/// Whether this thread has the capabilities for what is done here: `CAP_SYS_ADMIN`, or `CAP_BPF` and `CAP_NET_ADMIN`; maybe those of a user
+/// namespace, which are worth nothing here.
+pub fn has_capabilities() -> bool {
     const CAP_NET_ADMIN: u32 = 12;
     const CAP_SYS_ADMIN: u32 = 21;
     const CAP_BPF: u32 = 39;
