@@ -32,7 +32,7 @@
 //! # A filter that can't run here
 //! [`XdpFilter::new`](filter::engine::ebpf::XdpFilter::new) refuses loops and what lies beside a packet; there `XdpFilter::wider` gives a
 //! filter that accepts more, and the port's owner runs the whole one on what it gets. The same when the verifier refuses
-//! ([`Error::Verifier`](crate::Error::Verifier)), with a program that accepts all. It takes some 4,000 tests in a row (twice as many where frames have
+//! ([`Error::Verifier`]), with a program that accepts all. It takes some 4,000 tests in a row (twice as many where frames have
 //! one buffer), and search trees of any length. A VLAN tag that the card has taken out of the frame is not there for the filter, nor for who
 //! reads the frame: a card has to leave it in.
 //!
