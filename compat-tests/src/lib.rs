@@ -5,7 +5,7 @@
 //! makes the traffic and [`savefile`] writes and reads it as programs do. [`veth`] runs the same C programs against
 //! the system's libpcap on a pair of interfaces in a network namespace of their own; [`hidden`] runs programs where that
 //! library is not to be found. [`filters`] compiles and runs generated filters in both libraries, [`savefiles`] reads capture files,
-//! whole and spoilt, with both; [`files`] runs C programs that read and write them.
+//! whole and spoilt, with both; [`files`] runs C programs that read and write them, [`jobs`] real ones.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -26,6 +26,7 @@ pub mod files;
 pub mod filters;
 pub mod frames;
 pub mod hidden;
+pub mod jobs;
 pub mod process;
 pub mod random;
 pub mod sandbox;
