@@ -350,11 +350,11 @@ static void failing_stream(void)
                     report("loop", handle, pcap_loop(handle, -1, count, NULL));
                     printf("fileno %d, selectable %d, ferror %d\n", pcap_fileno(handle), pcap_get_selectable_fd(handle),
                            ferror(pcap_file(handle)) != 0);
-                    /* Once more, and when all is well again. */
+                    /* Once more, and after an end also when all is forgotten. */
                     report("again", handle, pcap_loop(handle, -1, count, NULL));
-                    source.error = 0;
                     clearerr(pcap_file(handle));
-                    report("cleared", handle, pcap_loop(handle, -1, count, NULL));
+                    if (!fails)
+                        report("cleared", handle, pcap_loop(handle, -1, count, NULL));
                     pcap_close(handle);
                 }
     }
@@ -373,44 +373,78 @@ static void break_on_alarm(int signal)
     pcap_breakloop(interrupted);
 }
 
-/* A read that waits and is interrupted, by a handler that lets it go on, that does not, and that breaks the loop. */
-static void signals(void)
+/* A read that waits and is interrupted: by a handler that lets it go on (1), that does not (0), and that breaks the loop (3, 2). */
+static void interrupt(int mode, int goes_on)
 {
     make("file", "", 10, "");
     static char content[200000];
     FILE *file = fopen("file", "rb");
     size_t size = fread(content, 1, sizeof content, file);
     fclose(file);
-    for (int mode = 0; mode < 4; mode++) {
-        int ends[2];
-        if (pipe(ends) != 0)
-            fail("pipe");
-        fflush(stdout);
-        pid_t writer = fork();
-        if (writer == 0) {
-            close(ends[0]);
-            if (write(ends[1], content, size - 50) < 0)
-                _exit(1);
-            usleep(500000);
-            if (write(ends[1], content + size - 50, 50) < 0)
-                _exit(1);
-            _exit(0);
-        }
-        close(ends[1]);
-        struct sigaction action = {.sa_handler = mode < 2 ? on_alarm : break_on_alarm};
-        action.sa_flags = mode % 2 ? SA_RESTART : 0;
-        sigaction(SIGALRM, &action, NULL);
-        interrupted = start(pcap_fopen_offline(fdopen(ends[0], "rb"), error));
-        struct itimerval once = {{0, 0}, {0, 200000}};
-        setitimer(ITIMER_REAL, &once, NULL);
-        printf("mode %d\n", mode);
-        report("loop", interrupted, pcap_loop(interrupted, -1, count, NULL));
-        report("on", interrupted, pcap_loop(interrupted, -1, count, NULL));
-        clearerr(pcap_file(interrupted));
-        waitpid(writer, NULL, 0);
-        report("cleared", interrupted, pcap_loop(interrupted, -1, count, NULL));
-        pcap_close(interrupted);
+    int ends[2];
+    if (pipe(ends) != 0)
+        fail("pipe");
+    fflush(stdout);
+    pid_t writer = fork();
+    if (writer == 0) {
+        close(ends[0]);
+        if (write(ends[1], content, size - 50) < 0)
+            _exit(1);
+        usleep(500000);
+        if (write(ends[1], content + size - 50, 50) < 0)
+            _exit(1);
+        _exit(0);
     }
+    close(ends[1]);
+    struct sigaction action = {.sa_handler = mode < 2 ? on_alarm : break_on_alarm};
+    action.sa_flags = mode % 2 ? SA_RESTART : 0;
+    sigaction(SIGALRM, &action, NULL);
+    interrupted = start(pcap_fopen_offline(fdopen(ends[0], "rb"), error));
+    struct itimerval once = {{0, 0}, {0, 200000}};
+    setitimer(ITIMER_REAL, &once, NULL);
+    printf("mode %d\n", mode);
+    report("loop", interrupted, pcap_loop(interrupted, -1, count, NULL));
+    waitpid(writer, NULL, 0);
+    if (goes_on) {
+        clearerr(pcap_file(interrupted));
+        int code = pcap_loop(interrupted, -1, count, NULL);
+        if (code == -2)
+            code = pcap_loop(interrupted, -1, count, NULL);
+        report("on", interrupted, code);
+    }
+    pcap_close(interrupted);
+}
+
+static void signals(void)
+{
+    for (int mode = 0; mode < 4; mode++)
+        interrupt(mode, mode % 2);
+}
+
+/* The frame that was half read is not lost: libpcap takes its second half for the next record. */
+static void after_interrupts(void)
+{
+    interrupt(0, 1);
+    interrupt(2, 1);
+}
+
+/* Nor is it after a failure. */
+static void after_failures(void)
+{
+    make("file", "", 40, "");
+    static char content[200000];
+    FILE *file = fopen("file", "rb");
+    size_t size = fread(content, 1, sizeof content, file);
+    fclose(file);
+    struct source source = {content, 10000, 0, 1000000, EIO};
+    cookie_io_functions_t functions = {source_read, NULL, NULL, NULL};
+    pcap_t *handle = start(pcap_fopen_offline(fopencookie(&source, "rb", functions), error));
+    report("loop", handle, pcap_loop(handle, -1, count, NULL));
+    source.size = size;
+    source.error = 0;
+    clearerr(pcap_file(handle));
+    report("on", handle, pcap_loop(handle, -1, count, NULL));
+    pcap_close(handle);
 }
 
 /* The standard input: not closed with the handle, and the program goes on where the frames ended. */
@@ -566,6 +600,8 @@ int main(int argc, char **argv)
         {"growing", growing},
         {"failing_stream", failing_stream},
         {"signals", signals},
+        {"after_interrupts", after_interrupts},
+        {"after_failures", after_failures},
         {"standard_input", standard_input},
         {"shared_input", shared_input},
         {"callbacks", callbacks},

@@ -58,8 +58,10 @@ fn tcpdump_reads_and_writes() {
 
 #[test]
 fn tcpslice_cuts_and_merges() {
+    // Of pcapng it finds neither the end nor the middle: that, too, must stay the same.
     same(
-        "set -e; tcpslice -t \"$1\"; tcpslice -R -w whole \"$1\"; tcpslice -w part +0.05 +0.03 \"$1\"; tcpslice -D -w merged \"$1\" \"$2\"",
+        "tcpslice -t \"$1\"; tcpslice -w all \"$1\"; tcpslice -w part +0.05 +0.03 \"$1\"; tcpslice -D -w merged \"$1\" \"$2\"; \
+         echo \"status $?\"",
     );
 }
 

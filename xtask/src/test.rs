@@ -34,7 +34,7 @@ const SECONDS_FOR_OTHERS: u32 = 900;
 const LONGER: u32 = 20;
 
 /// What the checks run besides Rust.
-const NEEDS: [Need; 16] = [
+const NEEDS: [Need; 17] = [
     need("tcpdump", "tcpdump"),
     need("tshark", "tshark"),
     need("ngrep", "ngrep"),
@@ -44,6 +44,7 @@ const NEEDS: [Need; 16] = [
     need("bittwist", "bittwist"),
     need("arp-scan", "arp-scan"),
     need("tcpreplay", "tcpreplay"),
+    need("tcpslice", "tcpslice"),
     need("/usr/lib/python3/dist-packages/scapy", "python3-scapy"),
     need("gcc", "gcc"),
     need("g++", "g++"),

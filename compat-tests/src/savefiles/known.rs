@@ -35,7 +35,52 @@ pub const KNOWN: &[Known] = &[
             is_filters(d.at) && (refused(d.at) || refused(d.at + 1))
         },
     },
+    Known {
+        reason: "interfaces whose type has another number on handles than in files: libpcap takes the second for another type",
+        covers: |d, _| {
+            let refused = text(&d.theirs, d.at).and_then(|t| {
+                t.strip_prefix("an interface has a type ")?
+                    .strip_suffix(" different from the type of the first interface")
+            });
+            let on_handles = refused.and_then(|t| t.parse().ok()).map(savefile::linktype::to_dlt);
+            on_handles.is_some_and(|dlt| {
+                refused != Some(&dlt.to_string()) && number(&d.theirs, "datalink") == Some(dlt.into())
+            })
+        },
+    },
+    Known {
+        reason: "after an error: an interface whose block was refused stays in libpcap's table, its times as memory has them",
+        covers: |d, _| {
+            let calls = ["next", "next_ex", "loop", "dispatch"];
+            let error = |e: &Event| matches!(e, Event::Said(call, _, t) if calls.contains(call) && !t.is_empty());
+            let (Some(ours), Some(theirs)) = (d.ours.get(d.at), d.theirs.get(d.at)) else { return false };
+            let no_interface = matches!(ours, Event::Said(_, _, t) if t.starts_with("a packet arrived on interface "));
+            let other_time = matches!(theirs, Event::Frame { .. }) && with_time_of(theirs, ours) == *ours;
+            let pcapng = number(&d.theirs, "major_version") == Some(1);
+            pcapng && d.theirs[..d.at].iter().any(error) && (no_interface || other_time)
+        },
+    },
+    Known {
+        reason: "times in units of 2^-34 s and finer: libpcap's product of fraction and 10^9 has no room in 64 bits",
+        covers: |d, path| {
+            let (Some(ours), Some(theirs)) = (d.ours.get(d.at), d.theirs.get(d.at)) else { return false };
+            let same_second =
+                matches!((ours, theirs), (Event::Frame { seconds: a, .. }, Event::Frame { seconds: b, .. }) if a == b);
+            let bytes = std::fs::read(path).unwrap_or_default();
+            // The option if_tsresol, one byte long, in either byte order.
+            let fine = |w: &[u8]| (w[..4] == [9, 0, 1, 0] || w[..4] == [0, 9, 0, 1]) && w[4] >= 0x80 + 34;
+            same_second && with_time_of(theirs, ours) == *ours && bytes.windows(5).any(fine)
+        },
+    },
 ];
+
+/// What a call gave first.
+fn number(events: &[Event], call: &str) -> Option<i64> {
+    events.iter().find_map(|event| match event {
+        Event::Said(name, code, _) if *name == call => Some(*code),
+        _ => None,
+    })
+}
 
 fn text(events: &[Event], at: usize) -> Option<&str> {
     match events.get(at) {
@@ -49,13 +94,28 @@ pub fn covering(path: &Path, difference: &Difference) -> Option<&'static Known> 
     KNOWN.iter().find(|known| (known.covers)(difference, path))
 }
 
-/// Seconds from 2038 on: libpcap 1.10.3 takes a pcap file's for a signed number of 32 bits; ours, and libpcap since, for an
-/// unsigned one.
+/// Times that begin with a bit that 1.10.3 takes for a sign: ours, and libpcap since, take a pcap file's seconds, good to
+/// 2106, for numbers without one, and so their fraction.
 pub fn same_time(ours: &Event, theirs: &Event) -> bool {
-    let (Event::Frame { seconds: a, .. }, Event::Frame { seconds: b, .. }) = (ours, theirs) else { return false };
-    let mut corrected = theirs.clone();
-    if let Event::Frame { seconds, .. } = &mut corrected {
-        *seconds = *a;
+    let (Event::Frame { seconds: a, fraction: af, .. }, Event::Frame { seconds: b, fraction: bf, .. }) = (ours, theirs)
+    else {
+        return false;
+    };
+    const SIGN: i64 = 1 << 32;
+    let same_seconds = a == b || (i64::from(i32::MIN)..0).contains(b) && *a == *b + SIGN;
+    // As it stands in the file; microseconds as nanoseconds; and the other way round, where a part is lost.
+    let same_fraction = af == bf
+        || *bf < 0 && (*af == *bf + SIGN || *af == *bf + SIGN * 1000)
+        || *bf <= 0 && (*bf - 1..=*bf + 1).contains(&(*af - SIGN / 1000));
+    same_seconds && same_fraction && with_time_of(theirs, ours) == *ours
+}
+
+/// A frame with another's time.
+fn with_time_of(frame: &Event, other: &Event) -> Event {
+    let mut frame = frame.clone();
+    if let (Event::Frame { seconds, fraction, .. }, Event::Frame { seconds: a, fraction: b, .. }) = (&mut frame, other)
+    {
+        (*seconds, *fraction) = (*a, *b);
     }
-    i64::from(i32::MIN) <= *b && *b < 0 && *a == *b + (1 << 32) && corrected == *ours
+    frame
 }

@@ -179,7 +179,8 @@ pub(crate) unsafe fn run(
         _ => c_int::MAX as u64,
     };
     let result = loop {
-        if offline.is_told_to_break() {
+        // Whoever waited for a frame while the call came still gets that one.
+        if offline.is_told_to_break() && !call.filled {
             // With frames to its credit, a dispatch tells of those and leaves the break to the next call.
             if delivered > 0 && !looping {
                 break delivered as c_int;
@@ -240,7 +241,7 @@ pub(crate) unsafe fn run(
 pub(crate) unsafe fn read_one(offline: &Offline) -> Result<(*const pcap_pkthdr, *const c_uchar), c_int> {
     let mut call = None;
     loop {
-        if offline.is_told_to_break() {
+        if offline.is_told_to_break() && call.as_ref().is_none_or(|call: &Call| !call.filled) {
             offline.forget_break();
             return Err(PCAP_ERROR_BREAK);
         }
