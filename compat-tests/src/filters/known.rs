@@ -258,6 +258,17 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        text: "less 10 or inbound",
+        dlt: 127,
+        frame: Some("00"),
+        needs_ipv6_name: false,
+        reason: "libpcap adds the header's length to the number of an ancillary word, and so needs the header for it",
+        covers: |d| {
+            let of_any_length = is_on(d, &[119, 127, 163, 192]);
+            of_any_length && says(d, &["inbound", "outbound", "ifindex"]) && d.kind == Kind::Verdict
+        },
+    },
+    Known {
         text: "1 = 1 and ip",
         dlt: 105,
         frame: None,
