@@ -1,5 +1,7 @@
 //! Drivers: ports whose frames come from a network card and go to one.
 //!
+//! - [`open`]: the best of them for a card.
+//! - [`af_xdp`]: a card's rings, in memory that the kernel shares with us.
 //! - [`af_packet`]: a card through a packet socket: a copy of what it receives, on any kernel.
 //! - [`bpf`]: programs that the kernel runs for us, on a card's frames before the host sees them.
 //! - [`host`]: a card's host rings: what the host sends to it, and frames for the host.
@@ -7,11 +9,14 @@
 //! - [`sys`]: the system calls of all drivers, each as a safe function; the crate's only `unsafe`.
 
 pub mod af_packet;
+pub mod af_xdp;
 pub mod bpf;
+mod choice;
 mod copying;
 mod error;
 pub mod host;
 pub mod netmap;
 pub mod sys;
 
+pub use choice::{Driver, Options, open};
 pub use error::Error;

@@ -8,12 +8,14 @@
 //! 4. A descriptor that a call returned belongs to nobody else.
 
 pub mod bpf;
+pub mod card;
 pub mod interface;
 pub mod netlink;
 pub mod netmap;
 pub mod packet;
 pub mod tap;
 pub mod wait;
+pub mod xdp;
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};

@@ -24,7 +24,7 @@ pub(crate) fn activate(live: &Live) -> c_int {
     if options.rfmon {
         return live.fail(PCAP_ERROR_RFMON_NOTSUP, format_args!("{}", status_str(PCAP_ERROR_RFMON_NOTSUP)));
     }
-    let port = match open(live, rx_slots(options.buffer_size)) {
+    let port = match open(live, rx_slots(options.buffer_size), options.promiscuous) {
         Ok(port) => port,
         Err(error) => return live.fail_port(&error),
     };
@@ -47,16 +47,18 @@ pub(crate) fn activate(live: &Live) -> c_int {
     if live.activate(active) { 0 } else { live.fail(PCAP_ERROR_ACTIVATED, format_args!("{}", error::ACTIVATED)) }
 }
 
-fn open(live: &Live, rx_slots: Option<u32>) -> Result<nm_core::Port, PortError> {
+fn open(live: &Live, rx_slots: Option<u32>, promiscuous: bool) -> Result<nm_core::Port, PortError> {
     let unsupported = |why| PortError::Unsupported { port: live.device.clone(), why };
     match &live.name {
         Err(error) => Err(PortError::Name(error.clone())),
         Ok(PortName::Vale(name)) => vale::open(name, &vale::Options { rx_slots, ..vale::Options::default() }),
         Ok(PortName::Netmap(name)) => {
-            let options = vale::Options { rx_slots, ..vale::Options::default() };
-            let unserved =
-                || unsupported("netmap: ports are not served yet; ports of a switch (vale0:a) and pipes are");
-            vale::open_pipe(name, &options).unwrap_or_else(|| Err(unserved()))
+            let pipe = vale::open_pipe(name, &vale::Options { rx_slots, ..vale::Options::default() });
+            pipe.unwrap_or_else(|| {
+                let mut options = drivers::Options::from_environment()?;
+                (options.rx_slots, options.promiscuous) = (rx_slots, promiscuous);
+                drivers::open(name, &options)
+            })
         }
         Ok(PortName::Vhost(_)) => Err(unsupported("vhost: ports are not served yet; ports of a switch (vale0:a) are")),
         Ok(_) => Err(unsupported("no driver of this library serves this name")),

@@ -86,7 +86,7 @@ pub unsafe extern "C" fn pcap_open_live(
     // SAFETY: passed on, here and below.
     unsafe {
         guard::errbuf(errbuf, std::ptr::null_mut(), || match ours(device) {
-            Some(live) => open_live(live, snaplen, timeout_ms, errbuf),
+            Some(live) => open_live(live, snaplen, promisc, timeout_ms, errbuf),
             None => from_system(errbuf, |s| (s.pcap_open_live)(device, snaplen, promisc, timeout_ms, errbuf)),
         })
     }
@@ -94,10 +94,11 @@ pub unsafe extern "C" fn pcap_open_live(
 
 /// # Safety
 /// `errbuf` is NULL or has `PCAP_ERRBUF_SIZE` writable bytes.
-unsafe fn open_live(live: Live, snaplen: c_int, timeout_ms: c_int, errbuf: *mut c_char) -> *mut Handle {
+unsafe fn open_live(live: Live, snaplen: c_int, promisc: c_int, timeout_ms: c_int, errbuf: *mut c_char) -> *mut Handle {
     {
         let mut options = live.options_anyway();
         options.snaplen = snaplen;
+        options.promiscuous = promisc != 0;
         options.timeout_ms = timeout_ms;
     }
     let status = activate::activate(&live);

@@ -66,6 +66,7 @@ pub(crate) struct Options {
     pub(crate) snaplen: c_int,
     pub(crate) timeout_ms: c_int,
     pub(crate) rfmon: bool,
+    pub(crate) promiscuous: bool,
     pub(crate) immediate: bool,
     /// Bytes; 0: the default.
     pub(crate) buffer_size: c_int,

@@ -36,13 +36,16 @@ pub unsafe extern "C" fn pcap_set_snaplen(p: *mut Handle, snaplen: c_int) -> c_i
     })
 }
 
-/// Promiscuous mode; a switch's port sees all that the switch sends it, in either mode.
+/// Promiscuous mode of a card; a switch's port sees all that the switch sends it, in either mode.
 ///
 /// # Safety
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_set_promisc(p: *mut Handle, promisc: c_int) -> c_int {
-    option!(p, promisc, pcap_set_promisc, |_: &mut Options, _| 0)
+    option!(p, promisc, pcap_set_promisc, |options: &mut Options, promisc| {
+        options.promiscuous = promisc != 0;
+        0
+    })
 }
 
 /// Monitor mode, which no port of ours has: activation refuses it.

@@ -1,4 +1,4 @@
-//! What only rtnetlink(7) tells about an interface: which XDP program it has.
+//! What only rtnetlink(7) tells about an interface: which XDP program it has, and what its card lost.
 
 use super::{check, owned};
 use std::io;
@@ -8,6 +8,7 @@ const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const NLMSG_ERROR: u16 = 2;
 const NLM_F_REQUEST: u16 = 1;
+const IFLA_STATS64: u16 = 23;
 const IFLA_XDP: u16 = 43;
 const IFLA_XDP_PROG_ID: u16 = 4;
 /// The programs of each hook, when several are attached: native, generic, hardware.
@@ -24,6 +25,24 @@ const INTERFACE: usize = 16;
 /// # Errors
 /// What the kernel says: `ENODEV` when there is no such interface.
 pub fn xdp_program_id(ifindex: u32) -> io::Result<Option<u32>> {
+    read_answer(&ask(ifindex)?)
+}
+
+/// Frames that an interface's card lost before its driver could hand them on: no room in its own memory, or in its ring.
+///
+/// # Errors
+/// As [`xdp_program_id`].
+pub fn lost_frames(ifindex: u32) -> io::Result<u64> {
+    /// `struct rtnl_link_stats64`: rx_fifo_errors and rx_missed_errors, by their places among words of 64 bits.
+    const LOST: [usize; 2] = [14, 15];
+    let answer = ask(ifindex)?;
+    let stats = attribute(attributes(&answer)?, IFLA_STATS64).unwrap_or(&[]);
+    let word = |at: usize| stats.get(8 * at..)?.first_chunk().copied().map(u64::from_ne_bytes);
+    Ok(LOST.into_iter().filter_map(word).sum())
+}
+
+/// What the kernel tells about an interface.
+fn ask(ifindex: u32) -> io::Result<Vec<u8>> {
     // SAFETY: three integers.
     let socket = owned(libc::c_long::from(unsafe {
         libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE)
@@ -40,22 +59,24 @@ pub fn xdp_program_id(ifindex: u32) -> io::Result<Option<u32>> {
     let len =
         check(unsafe { libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0) } as libc::c_long)?;
     answer.truncate(len as usize);
-    read_answer(&answer)
+    Ok(answer)
 }
 
 fn read_answer(answer: &[u8]) -> io::Result<Option<u32>> {
+    let Some(xdp) = attribute(attributes(answer)?, IFLA_XDP) else { return Ok(None) };
+    let id = |kind| attribute(xdp, kind).and_then(|value| u32_at(value, 0)).filter(|&id| id != 0);
+    Ok(id(IFLA_XDP_PROG_ID).or_else(|| IFLA_XDP_IDS.into_iter().find_map(id)))
+}
+
+/// The attributes of an interface.
+fn attributes(answer: &[u8]) -> io::Result<&[u8]> {
     let garbled = || io::Error::from(io::ErrorKind::InvalidData);
     match u16_at(answer, 4).ok_or_else(garbled)? {
         NLMSG_ERROR => {
             let error = u32_at(answer, HEADER).ok_or_else(garbled)? as i32;
             Err(io::Error::from_raw_os_error(error.wrapping_neg()))
         }
-        RTM_NEWLINK => {
-            let attributes = answer.get(HEADER + INTERFACE..).ok_or_else(garbled)?;
-            let Some(xdp) = attribute(attributes, IFLA_XDP) else { return Ok(None) };
-            let id = |kind| attribute(xdp, kind).and_then(|value| u32_at(value, 0)).filter(|&id| id != 0);
-            Ok(id(IFLA_XDP_PROG_ID).or_else(|| IFLA_XDP_IDS.into_iter().find_map(id)))
-        }
+        RTM_NEWLINK => answer.get(HEADER + INTERFACE..).ok_or_else(garbled),
         _ => Err(garbled()),
     }
 }

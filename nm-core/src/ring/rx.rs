@@ -287,6 +287,12 @@ impl RxRing {
         None
     }
 
+    /// Writes such bytes. False when they are not the buffer's own.
+    #[inline(always)]
+    pub fn set_note<const N: usize>(&mut self, buf_idx: u32, back: u32, note: [u8; N]) -> bool {
+        self.slots.set_note(buf_idx, back, note)
+    }
+
     /// The `N` bytes that begin `back` bytes before a buffer, where a driver left a note about its frame. `None` when
     /// they are not the buffer's own.
     #[inline(always)]

@@ -481,6 +481,17 @@ impl Slots {
         Some(out)
     }
 
+    /// Writes such a note.
+    #[inline(always)]
+    pub(crate) fn set_note<const N: usize>(&self, buf_idx: u32, back: u32, note: [u8; N]) -> bool {
+        let inside = self.is_usable(buf_idx) && back <= self.headroom && N <= back as usize;
+        if inside {
+            // SAFETY: as in `note`.
+            unsafe { copy(note.as_ptr(), self.buffer(buf_idx).sub(back as usize), N) };
+        }
+        inside
+    }
+
     /// Asks for the lines that the frame `ahead` slots after `i` will be written to.
     #[inline(always)]
     pub(crate) fn prefetch_write(&self, i: u32, ahead: u32) {

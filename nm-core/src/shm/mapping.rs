@@ -46,7 +46,7 @@ impl Mapping {
     ///
     /// # Errors
     /// What mmap(2) says.
-    pub fn of_device(fd: BorrowedFd<'_>, len: usize, offset: i64) -> io::Result<Arc<Mapping>> {
+    pub fn of_device(fd: BorrowedFd<'_>, len: usize, offset: libc::off_t) -> io::Result<Arc<Mapping>> {
         Mapping::map(fd.as_raw_fd(), len, offset, libc::MAP_SHARED | libc::MAP_POPULATE)
     }
 
@@ -58,7 +58,7 @@ impl Mapping {
         Mapping::map(-1, len, 0, libc::MAP_SHARED | libc::MAP_ANONYMOUS)
     }
 
-    fn map(fd: libc::c_int, len: usize, offset: i64, flags: libc::c_int) -> io::Result<Arc<Mapping>> {
+    fn map(fd: libc::c_int, len: usize, offset: libc::off_t, flags: libc::c_int) -> io::Result<Arc<Mapping>> {
         if len == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -1,0 +1,404 @@
+//! A card's rings through AF_XDP: the kernel's own driver, a program of ours in it, and memory that both share.
+//!
+//! ```text
+//!   card, queue q --> [bpf] the filter: refused frames go on to the host
+//!                        | accepted
+//!                     socket of q: receive ring --> [rx] --> region's receive ring --> the application
+//!                                  fill ring    <-- [rx] <-- released slots
+//!   region's transmit ring, inject --> [tx] --> transmit ring --> card;   completion ring --> [tx]
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `rx.rs`, `tx.rs` | towards the application, towards the wire |
+//! | `umem.rs` | the region, whose buffers are the UMEM's chunks |
+//! | `ring.rs` | the kernel's rings, as positions |
+//! | `queue.rs` | sockets, one for each queue of the card |
+//! | `attach.rs` | the program on the interface, and the filter in it |
+//! | `times.rs` | the frames' times |
+//! | `error.rs` | what went wrong, in the words of ports |
+//!
+//! **Modes**, the best one that the driver has: the card writes into our buffers (*zero-copy*); the program runs in the
+//! driver and the kernel copies (*native*); it runs in the network stack, for any interface (*generic*).
+//!
+//! **Long frames.** A chunk is 2,048 bytes, of which 1,792 are the frame's; 4,096 where the MTU needs it; where that is
+//! not enough, frames come in pieces, as chains of slots (Linux 6.6).
+//!
+//! **What is given back.** Everything hangs on descriptors: the program on its link, promiscuous mode on a packet
+//! socket. Whatever way the process ends, the host has its interface as it was.
+//!
+//! **What it does not see**: frames that the host sends, and VLAN tags that the card takes out of a frame
+//! (`ethtool -K eth0 rxvlan off` leaves them in).
+
+mod attach;
+mod error;
+mod queue;
+pub mod ring;
+pub mod rx;
+mod times;
+pub mod tx;
+pub mod umem;
+
+use crate::sys::bpf::XdpMode;
+use crate::sys::card::{Watch, receive_queues};
+use crate::sys::interface::Interface;
+use crate::sys::netlink;
+use crate::sys::wait::Event;
+use crate::sys::xdp::{Binding, XdpSocket};
+use attach::Attachment;
+use error::Failure;
+use nm_core::abi::NR_EXCLUSIVE;
+use nm_core::name::{NetmapName, NetmapRings};
+use nm_core::shm::layout::write_interface;
+use nm_core::shm::mapping::Mapping;
+use nm_core::shm::place::RESERVED_BUFS;
+use nm_core::{Port, PortControl, PortError, PortInfo, PortKind, RxRing, Stats, TxRing};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use umem::Layout;
+
+/// How a port is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Buffers to receive into, of all queues; `None`: enough for most.
+    pub rx_slots: Option<u32>,
+    /// The card takes in frames for others, too.
+    pub promiscuous: bool,
+    /// Microseconds that a call keeps the driver at work (`SO_PREFER_BUSY_POLL`); 0: its interrupts do.
+    pub busy_poll_us: u32,
+    /// The best mode that is tried.
+    pub mode: Mode,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { rx_slots: None, promiscuous: true, busy_poll_us: 0, mode: Mode::ZeroCopy }
+    }
+}
+
+/// How frames get from the driver to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The card writes them into our buffers.
+    ZeroCopy,
+    /// The program runs in the driver, the kernel copies what it accepts.
+    Native,
+    /// The program runs in the network stack, the kernel copies what it accepts.
+    Generic,
+}
+
+impl Mode {
+    /// From the best to the one that every interface has.
+    pub const ALL: [Mode; 3] = [Mode::ZeroCopy, Mode::Native, Mode::Generic];
+
+    /// For [`PortInfo::driver`].
+    pub fn driver(self) -> &'static str {
+        match self {
+            Mode::ZeroCopy => "af_xdp, zero-copy",
+            Mode::Native => "af_xdp, native, the kernel copies",
+            Mode::Generic => "af_xdp, generic, the kernel copies",
+        }
+    }
+
+    fn hook(self) -> XdpMode {
+        match self {
+            Mode::ZeroCopy | Mode::Native => XdpMode::Native,
+            Mode::Generic => XdpMode::Generic,
+        }
+    }
+
+    fn binding(self, pieces: bool) -> Binding<'static> {
+        match self {
+            Mode::ZeroCopy => Binding::ZeroCopy { pieces },
+            Mode::Native | Mode::Generic => Binding::Copy { pieces },
+        }
+    }
+}
+
+/// Buffers to receive into, if nobody says: of one queue, and of all.
+const RX_SLOTS: u32 = 4096;
+/// The fewest of a queue, and the most of all.
+const FEWEST: u32 = 64;
+const MOST: u32 = 65_536;
+/// Slots of the transmit ring.
+const TX_SLOTS: u32 = 1024;
+/// Bytes of an Ethernet header with a VLAN tag.
+const HEADER: u32 = 18;
+/// The chunks that every kernel takes.
+const CHUNKS: [u32; 2] = [2048, 4096];
+
+/// Opens a card's rings.
+///
+/// # Errors
+/// [`PortError::NoDevice`], [`PortError::NotUp`], [`PortError::Denied`], [`PortError::InUse`] when another port has the
+/// card, [`PortError::Unsupported`] for names and interfaces that AF_XDP can't serve, [`PortError::Io`].
+pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
+    let failure = Failure { port: name.to_string() };
+    let card = Interface::find(&name.ifname).map_err(|e| failure.io("interface", e))?;
+    if !card.ethernet {
+        return Err(failure.unsupported("its frames have no Ethernet header, and netmap's always have one"));
+    }
+    if name.flags & !NR_EXCLUSIVE != 0 {
+        return Err(failure.unsupported("AF_XDP has the card's rings as they are: /FLAGS but x need the netmap module"));
+    }
+    let count = receive_queues(&name.ifname);
+    let numbers: Vec<u32> = match name.rings {
+        NetmapRings::All => (0..count).collect(),
+        NetmapRings::One(number) if u32::from(number) < count => vec![number.into()],
+        NetmapRings::One(_) => return Err(failure.unsupported("the card has fewer rings")),
+        _ => return Err(failure.unsupported("AF_XDP serves a card's own rings")),
+    };
+    if !card.up {
+        return Err(PortError::NotUp { port: failure.port });
+    }
+    let watch = Watch::new(card.index).map_err(|e| failure.io("packet socket", e))?;
+    if options.promiscuous {
+        watch.promiscuous(card.index).map_err(|e| failure.io("promiscuous mode", e))?;
+    }
+    let longest = card.mtu.saturating_add(HEADER);
+    let chunk = CHUNKS.into_iter().find(|chunk| longest <= chunk - umem::HEADROOM);
+    let pieces = chunk.is_none();
+    let layout = Layout {
+        chunk: chunk.unwrap_or(CHUNKS[1]),
+        queues: numbers.len() as u32,
+        per_queue: per_queue(options.rx_slots, numbers.len() as u32),
+        tx_slots: TX_SLOTS,
+    };
+    let region = Mapping::anonymous(layout.total_bytes()).map_err(|e| failure.io("memory", e))?;
+    write_interface(&region, layout.interface(), layout.tx_ring(), layout.rx_ring(), &failure.port);
+
+    let mut refused = None;
+    let modes = Mode::ALL.into_iter().filter(|mode| *mode as u32 >= options.mode as u32);
+    // Some drivers give the program long frames in pieces only, whatever room there is. Whole ones are tried first: they
+    // keep a virtual cable from passing merged frames of 64 KiB.
+    let tries = modes.flat_map(|mode| [(mode, pieces), (mode, true)].into_iter().take(if pieces { 1 } else { 2 }));
+    for (mode, pieces) in tries {
+        match attempt(&failure, mode, card.index, count, &numbers, &region, &layout, pieces) {
+            Ok((attachment, queues, out)) => {
+                if options.busy_poll_us > 0 {
+                    for queue in &queues {
+                        queue.socket.busy_poll(options.busy_poll_us).map_err(|e| failure.io("busy polling", e))?;
+                    }
+                }
+                attachment.give(&queues).map_err(|e| failure.driver(e))?;
+                let name = (failure.port.clone(), name.ifname.clone());
+                return assemble(&failure, name, &card, watch, mode, attachment, queues, out, &region, layout, pieces);
+            }
+            Err(Attempt::Next(error)) => refused = Some(error),
+            Err(Attempt::End(error)) => return Err(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| failure.unsupported("no mode was to be tried")))
+}
+
+/// Buffers of each queue: a power of two.
+fn per_queue(slots: Option<u32>, queues: u32) -> u32 {
+    let all = slots.unwrap_or(RX_SLOTS.max(queues * 512)).min(MOST);
+    let each = (all / queues.max(1)).max(FEWEST);
+    if each.is_power_of_two() { each } else { each.next_power_of_two() / 2 }
+}
+
+/// Why a mode is not the one.
+enum Attempt {
+    /// The next one may do.
+    Next(PortError),
+    /// None will.
+    End(PortError),
+}
+
+type Opened = (Attachment, Vec<queue::RxQueue>, queue::TxQueue);
+
+#[allow(clippy::too_many_arguments, reason = "what the modes have in common, made once")]
+fn attempt(
+    failure: &Failure,
+    mode: Mode,
+    ifindex: u32,
+    count: u32,
+    numbers: &[u32],
+    region: &Mapping,
+    layout: &Layout,
+    pieces: bool,
+) -> Result<Opened, Attempt> {
+    let attachment = match Attachment::new(ifindex, mode.hook(), count, pieces) {
+        Ok(attachment) => attachment,
+        Err(error) if mode != Mode::Generic && error::is_about_the_mode(&error) => {
+            return Err(Attempt::Next(failure.driver(error)));
+        }
+        Err(error) => return Err(Attempt::End(failure.driver(error))),
+    };
+    match queue::open(region, layout, ifindex, numbers, mode.binding(pieces)) {
+        Ok((queues, out)) => Ok((attachment, queues, out)),
+        Err(error) if mode == Mode::ZeroCopy => Err(Attempt::Next(failure.io("zero-copy socket", error))),
+        Err(error) => Err(Attempt::End(failure.socket(error, pieces))),
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "the parts of a port, put together here alone")]
+fn assemble(
+    failure: &Failure,
+    (name, ifname): (String, String),
+    card: &Interface,
+    watch: Watch,
+    mode: Mode,
+    attachment: Attachment,
+    queues: Vec<queue::RxQueue>,
+    out: queue::TxQueue,
+    region: &Arc<Mapping>,
+    layout: Layout,
+    pieces: bool,
+) -> Result<Port, PortError> {
+    let no_room = || failure.io("memory", std::io::ErrorKind::UnexpectedEof.into());
+    // The receive ring's slots get their buffers with their frames.
+    let first = vec![RESERVED_BUFS; layout.rx_bufs() as usize + 1];
+    let rx_ring = RxRing::make(region, &layout.rx_place(), first).ok_or_else(no_room)?;
+    let slots = layout.tx_first()..layout.tx_first() + layout.tx_slots;
+    let tx_ring = TxRing::make(region, &layout.tx_place(), slots.collect()).ok_or_else(no_room)?;
+    let sockets = queues.iter().map(|queue| Arc::clone(&queue.socket)).collect();
+    let shared = Arc::new(Shared {
+        name,
+        ifname,
+        ifindex: card.index,
+        mtu: card.mtu,
+        mode,
+        layout,
+        attachment: Mutex::new(attachment),
+        sender: Arc::clone(&out.socket),
+        sockets,
+        watch: Arc::new(watch),
+        wake: Event::new().map_err(|e| failure.io("eventfd", e))?,
+        woken: AtomicBool::new(false),
+        counters: Counters::default(),
+        lost_before: netlink::lost_frames(card.index).unwrap_or(0),
+    });
+    let rx = rx::Rx::new(Arc::clone(&shared), queues, rx_ring);
+    let tx = tx::Tx::new(Arc::clone(&shared), out, tx_ring, pieces);
+    Ok(Port { rx: Box::new(rx), tx: Box::new(tx), control: shared })
+}
+
+/// What the parts of an open port share.
+pub(crate) struct Shared {
+    name: String,
+    ifname: String,
+    ifindex: u32,
+    mtu: u32,
+    mode: Mode,
+    layout: Layout,
+    /// First of those that hold something at the interface, so that it ends before the sockets do.
+    attachment: Mutex<Attachment>,
+    sender: Arc<XdpSocket>,
+    sockets: Vec<Arc<XdpSocket>>,
+    watch: Arc<Watch>,
+    /// Set by [`PortControl::wake`].
+    wake: Event,
+    woken: AtomicBool,
+    counters: Counters,
+    /// What the interface had lost before.
+    lost_before: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    received: AtomicU64,
+    received_bytes: AtomicU64,
+    sent: AtomicU64,
+    sent_bytes: AtomicU64,
+    dropped_long: AtomicU64,
+    rejected: AtomicU64,
+    malformed: AtomicU64,
+}
+
+/// Adds to a counter that has one writer.
+#[inline(always)]
+fn count(counter: &AtomicU64, n: u64) {
+    // ORDER: Relaxed; a counter.
+    counter.fetch_add(n, Ordering::Relaxed);
+}
+
+/// Takes back what was counted too early.
+#[cold]
+fn uncount(counter: &AtomicU64, n: u64) {
+    // ORDER: Relaxed; a counter.
+    counter.fetch_sub(n, Ordering::Relaxed);
+}
+
+impl Shared {
+    fn take_wake(&self) -> bool {
+        // ORDER: Acquire pairs with the Release in `wake`.
+        let woken = self.woken.load(Ordering::Acquire) && self.woken.swap(false, Ordering::Acquire);
+        if woken {
+            self.wake.clear();
+        }
+        woken
+    }
+
+    fn offer_filter(&self, program: &[libc::sock_filter]) -> bool {
+        let insn = |i: &libc::sock_filter| filter::Insn { code: i.code, jt: i.jt, jf: i.jf, k: i.k };
+        let program: Vec<filter::Insn> = program.iter().map(insn).collect();
+        let mut attachment = self.attachment.lock().unwrap_or_else(PoisonError::into_inner);
+        attachment.filter(Some(&program)).is_ok()
+    }
+}
+
+impl PortControl for Shared {
+    fn wake(&self) {
+        // ORDER: Release pairs with the Acquire in `take_wake`; the event makes a sleeper look.
+        self.woken.store(true, Ordering::Release);
+        self.wake.set();
+    }
+
+    fn stats(&self) -> Stats {
+        let c = &self.counters;
+        // ORDER: Relaxed; counters.
+        let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        let (mut dropped_full, mut malformed) = (0, get(&c.malformed));
+        for s in self.sockets.iter().filter_map(|socket| socket.statistics().ok()) {
+            dropped_full += s.dropped + s.ring_full;
+            malformed += s.bad_fill + s.bad_transmit;
+        }
+        let lost = netlink::lost_frames(self.ifindex).unwrap_or(self.lost_before);
+        Stats {
+            received: get(&c.received),
+            received_bytes: get(&c.received_bytes),
+            sent: get(&c.sent),
+            sent_bytes: get(&c.sent_bytes),
+            dropped_full,
+            dropped_stalled: 0,
+            dropped_long: get(&c.dropped_long),
+            rejected: get(&c.rejected),
+            malformed,
+            dropped_interface: lost.saturating_sub(self.lost_before),
+        }
+    }
+
+    fn info(&self) -> PortInfo {
+        PortInfo {
+            name: self.name.clone(),
+            driver: self.mode.driver(),
+            kind: PortKind::Port,
+            rx_slots: self.layout.rx_bufs() + 1,
+            tx_slots: self.layout.tx_slots,
+            buf_size: self.layout.chunk,
+            memory: self.layout.total_bytes() as u64,
+        }
+    }
+
+    fn count_rejected(&self, frames: u64) {
+        count(&self.counters.rejected, frames);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_share_the_buffers() {
+        assert_eq!(per_queue(None, 1), 4096);
+        assert_eq!(per_queue(None, 4), 1024);
+        assert_eq!(per_queue(None, 16), 512);
+        assert_eq!(per_queue(Some(100), 1), 64);
+        assert_eq!(per_queue(Some(1), 3), 64);
+        assert_eq!(per_queue(Some(1 << 20), 1), 65_536);
+        assert_eq!(per_queue(Some(65_536), 3), 16_384);
+    }
+}

@@ -1,0 +1,94 @@
+//! The program on the interface, and the filter in it.
+
+use crate::bpf::{Counters, Link, XdpProgram, attach_xdp};
+use crate::sys::bpf::{MapKind, XdpMode, map_create, map_set_socket};
+use crate::{Error, af_xdp::queue::RxQueue};
+use filter::engine::ebpf::XdpFilter;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// What our programs are called.
+pub const PROGRAM: &str = "nm_port";
+/// How long a port's end is waited for.
+const GIVEN_BACK: Duration = Duration::from_millis(100);
+
+/// A port's program, on its interface until this is dropped.
+pub struct Attachment {
+    link: Link,
+    sockets: OwnedFd,
+    counters: Counters,
+    frags: bool,
+    /// Counts the programs.
+    generation: u32,
+    /// A filter runs in the kernel.
+    pub filters: bool,
+}
+
+impl Attachment {
+    /// Attaches a program that gives every frame to the host, until [`Attachment::give`] knows the sockets.
+    ///
+    /// # Errors
+    /// [`Error::Attached`] by whom, [`Error::NoHook`] where the driver has none.
+    pub fn new(ifindex: u32, mode: XdpMode, queues: u32, frags: bool) -> Result<Attachment, Error> {
+        let made = map_create(MapKind::Xsk, "nm_sockets", 4, queues.max(1), 0);
+        let sockets = made.map_err(|source| Error::system("make a map of sockets", source))?;
+        let counters = Counters::new()?;
+        let program =
+            XdpProgram { xskmap: sockets.as_fd(), counters: &counters, filter: None, generation: 0, time: true, frags }
+                .load()?;
+        let start = Instant::now();
+        let link = loop {
+            match attach_xdp(program.as_fd(), ifindex, mode) {
+                // A port that was just closed: a child of its process may still have its descriptors, on its way to exec.
+                Err(Error::Attached { name, .. }) if name == PROGRAM && start.elapsed() < GIVEN_BACK => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                result => break result?,
+            }
+        };
+        Ok(Attachment { link, sockets, counters, frags, generation: 0, filters: false })
+    }
+
+    /// From now on frames of these queues go to their sockets.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn give(&self, queues: &[RxQueue]) -> Result<(), Error> {
+        for queue in queues {
+            map_set_socket(self.sockets.as_fd(), queue.number, queue.socket.as_fd())
+                .map_err(|source| Error::system("give frames to a socket", source))?;
+        }
+        Ok(())
+    }
+
+    /// Puts a filter into the kernel in the last one's place; `None`, or one that can't run there, takes all frames. Each frame
+    /// meets one of them.
+    ///
+    /// # Errors
+    /// Why the filter does not run there. When the interface is gone, nothing does.
+    pub fn filter(&mut self, program: Option<&[filter::Insn]>) -> Result<(), Error> {
+        let made = program.map(|program| XdpFilter::new(program).map_err(Error::from)).transpose();
+        let result = made.and_then(|filter| self.replace(filter.as_ref()));
+        if result.is_err() && self.filters {
+            // The old one may refuse what the new one accepts.
+            self.replace(None)?;
+        }
+        result
+    }
+
+    fn replace(&mut self, filter: Option<&XdpFilter>) -> Result<(), Error> {
+        let program = XdpProgram {
+            xskmap: self.sockets.as_fd(),
+            counters: &self.counters,
+            filter,
+            generation: self.generation.wrapping_add(1),
+            time: true,
+            frags: self.frags,
+        }
+        .load()?;
+        self.link.replace(program.as_fd())?;
+        self.generation = self.generation.wrapping_add(1);
+        self.filters = filter.is_some();
+        Ok(())
+    }
+}

@@ -1,0 +1,269 @@
+//! The four rings of an AF_XDP socket: one party puts entries in, the other takes them out.
+//!
+//! ```text
+//!        consumer                 producer
+//!   --------|------------------------|--------      consumer..producer  filled, the taker's
+//!           entries to be taken        free         the rest            the filler's
+//! ```
+//! A *position* counts entries from the ring's beginning and runs freely through 2^32; its low bits say where in the ring
+//! an entry lies. It is no slot number of a netmap ring, and never becomes one.
+//!
+//! The rings are generic over where their words lie, so that tests, the bench and loom drive the code that drives the
+//! kernel's memory.
+
+use crate::sys::xdp::{MappedRing, NEED_WAKEUP};
+use nm_core::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// A ring's words.
+pub trait Cells {
+    /// Written by who puts entries in.
+    fn producer(&self) -> &AtomicU32;
+    /// Written by who takes them out.
+    fn consumer(&self) -> &AtomicU32;
+    /// Written by the kernel.
+    fn flags(&self) -> &AtomicU32;
+    /// The entries: one word each for addresses, two for descriptors. As many as a power of two, times that.
+    fn words(&self) -> &[AtomicU64];
+}
+
+impl Cells for MappedRing {
+    #[inline(always)]
+    fn producer(&self) -> &AtomicU32 {
+        &self.producer
+    }
+    #[inline(always)]
+    fn consumer(&self) -> &AtomicU32 {
+        &self.consumer
+    }
+    #[inline(always)]
+    fn flags(&self) -> &AtomicU32 {
+        &self.flags
+    }
+    #[inline(always)]
+    fn words(&self) -> &[AtomicU64] {
+        &self.words
+    }
+}
+
+/// Entries from a ring's beginning, modulo 2^32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Position(u32);
+
+impl Position {
+    #[inline(always)]
+    fn plus(self, entries: u32) -> Position {
+        Position(self.0.wrapping_add(entries))
+    }
+    /// Entries from `earlier` up to this one.
+    #[inline(always)]
+    fn since(self, earlier: Position) -> u32 {
+        self.0.wrapping_sub(earlier.0)
+    }
+}
+
+/// One entry of a receive or transmit ring: `struct xdp_desc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Where in the UMEM the bytes begin.
+    pub address: u64,
+    /// How many.
+    pub len: u32,
+    /// The frame goes on in the next entry.
+    pub more: bool,
+}
+
+impl Descriptor {
+    #[inline(always)]
+    fn pack(self) -> [u64; 2] {
+        let options = if self.more { libc::XDP_PKT_CONTD } else { 0 };
+        let second = if cfg!(target_endian = "little") {
+            u64::from(self.len) | u64::from(options) << 32
+        } else {
+            u64::from(self.len) << 32 | u64::from(options)
+        };
+        [self.address, second]
+    }
+    #[inline(always)]
+    fn unpack([address, second]: [u64; 2]) -> Descriptor {
+        let (low, high) = (second as u32, (second >> 32) as u32);
+        let (len, options) = if cfg!(target_endian = "little") { (low, high) } else { (high, low) };
+        Descriptor { address, len, more: options & libc::XDP_PKT_CONTD != 0 }
+    }
+}
+
+/// A ring that we fill: `W` words an entry.
+pub struct Filler<C, const W: usize> {
+    cells: C,
+    entries: u32,
+    /// Where the next entry goes; what lies between it and the shared word is not published yet.
+    next: Position,
+    /// The taker's position as last seen.
+    taken: Position,
+}
+
+/// A ring that we empty.
+pub struct Taker<C, const W: usize> {
+    cells: C,
+    entries: u32,
+    next: Position,
+    /// The filler's position as last seen.
+    filled: Position,
+}
+
+/// Entries of a ring with so many words; `None` when they are no power of two.
+fn entries_of(words: usize, each: usize) -> Option<u32> {
+    let entries = u32::try_from(words / each).ok()?;
+    (entries.is_power_of_two() && words % each == 0).then_some(entries)
+}
+
+impl<C: Cells, const W: usize> Filler<C, W> {
+    /// The filling end of a ring. `None` when its size is no power of two.
+    pub fn new(cells: C) -> Option<Filler<C, W>> {
+        let entries = entries_of(cells.words().len(), W)?;
+        // ORDER: Relaxed, both; a ring that nobody has used yet.
+        let next = Position(cells.producer().load(Ordering::Relaxed));
+        let taken = Position(cells.consumer().load(Ordering::Relaxed));
+        Some(Filler { cells, entries, next, taken })
+    }
+
+    /// How many entries can be put in; looks at the taker's word only when fewer than `wanted` are known.
+    #[inline(always)]
+    pub fn room(&mut self, wanted: u32) -> u32 {
+        if self.known_room() < wanted {
+            // ORDER: Acquire pairs with the taker's Release: it has read the entries that are written anew.
+            self.taken = Position(self.cells.consumer().load(Ordering::Acquire));
+        }
+        self.known_room()
+    }
+
+    #[inline(always)]
+    fn known_room(&self) -> u32 {
+        // A taker's word that makes no sense: no room.
+        self.entries.saturating_sub(self.next.since(self.taken))
+    }
+
+    #[inline(always)]
+    fn write(&mut self, words: [u64; W]) {
+        let at = (self.next.0 & (self.entries - 1)) as usize * W;
+        for (cell, word) in self.cells.words()[at..at + W].iter().zip(words) {
+            // ORDER: Relaxed; published by the producer's Release.
+            cell.store(word, Ordering::Relaxed);
+        }
+        self.next = self.next.plus(1);
+    }
+
+    /// Gives what was put in to the taker.
+    #[inline(always)]
+    pub fn publish(&mut self) {
+        // ORDER: Release pairs with the taker's Acquire: entries, and the bytes that they name, before the position.
+        self.cells.producer().store(self.next.0, Ordering::Release);
+    }
+
+    /// Takes back what was put in and not published.
+    pub fn forget(&mut self) {
+        // ORDER: Relaxed; our own word.
+        self.next = Position(self.cells.producer().load(Ordering::Relaxed));
+    }
+
+    /// Entries that were published and not yet taken.
+    #[inline(always)]
+    pub fn waiting(&mut self) -> u32 {
+        // ORDER: Acquire, as in `room`.
+        self.taken = Position(self.cells.consumer().load(Ordering::Acquire));
+        self.next.since(self.taken)
+    }
+
+    /// Whether the taker waits for a system call.
+    #[inline(always)]
+    pub fn needs_wakeup(&self) -> bool {
+        // ORDER: Relaxed; a hint. The kernel sets it before it looks at the ring a last time.
+        self.cells.flags().load(Ordering::Relaxed) & NEED_WAKEUP != 0
+    }
+}
+
+impl<C: Cells> Filler<C, 1> {
+    /// Puts an address in. False when there is no room.
+    #[inline(always)]
+    pub fn put(&mut self, address: u64) -> bool {
+        let room = self.room(1) > 0;
+        if room {
+            self.write([address]);
+        }
+        room
+    }
+}
+
+impl<C: Cells> Filler<C, 2> {
+    /// Puts a descriptor in. False when there is no room.
+    #[inline(always)]
+    pub fn put(&mut self, descriptor: Descriptor) -> bool {
+        let room = self.room(1) > 0;
+        if room {
+            self.write(descriptor.pack());
+        }
+        room
+    }
+}
+
+impl<C: Cells, const W: usize> Taker<C, W> {
+    /// The emptying end of a ring. `None` when its size is no power of two.
+    pub fn new(cells: C) -> Option<Taker<C, W>> {
+        let entries = entries_of(cells.words().len(), W)?;
+        // ORDER: Relaxed; a ring that nobody has used yet.
+        let next = Position(cells.consumer().load(Ordering::Relaxed));
+        Some(Taker { cells, entries, next, filled: next })
+    }
+
+    /// How many entries can be taken; looks at the filler's word only when none are known.
+    #[inline(always)]
+    pub fn ready(&mut self) -> u32 {
+        if self.next == self.filled {
+            // ORDER: Acquire pairs with the filler's Release: entries and bytes before it are whole.
+            self.filled = Position(self.cells.producer().load(Ordering::Acquire));
+        }
+        let ready = self.filled.since(self.next);
+        // A filler's word that makes no sense: nothing.
+        if ready > self.entries { 0 } else { ready }
+    }
+
+    /// The next [`Taker::ready`] looks at the filler's word.
+    pub fn look_again(&mut self) {
+        self.filled = self.next;
+    }
+
+    /// The entry `ahead` of those that [`Taker::ready`] told.
+    #[inline(always)]
+    fn read(&self, ahead: u32) -> [u64; W] {
+        let at = (self.next.plus(ahead).0 & (self.entries - 1)) as usize * W;
+        let mut words = [0; W];
+        for (word, cell) in words.iter_mut().zip(&self.cells.words()[at..at + W]) {
+            // ORDER: Relaxed; published by the position that `ready` acquired.
+            *word = cell.load(Ordering::Relaxed);
+        }
+        words
+    }
+
+    /// Gives the first `entries` back to the filler.
+    #[inline(always)]
+    pub fn release(&mut self, entries: u32) {
+        self.next = self.next.plus(entries);
+        // ORDER: Release pairs with the filler's Acquire: the entries have been read.
+        self.cells.consumer().store(self.next.0, Ordering::Release);
+    }
+}
+
+impl<C: Cells> Taker<C, 1> {
+    /// The address in the entry `ahead`.
+    #[inline(always)]
+    pub fn address(&self, ahead: u32) -> u64 {
+        self.read(ahead)[0]
+    }
+}
+
+impl<C: Cells> Taker<C, 2> {
+    /// The descriptor in the entry `ahead`.
+    #[inline(always)]
+    pub fn descriptor(&self, ahead: u32) -> Descriptor {
+        Descriptor::unpack(self.read(ahead))
+    }
+}

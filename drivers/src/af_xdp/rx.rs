@@ -1,0 +1,430 @@
+//! Towards the application: from the sockets' rings into the region's receive ring, and waiting for frames.
+//!
+//! ```text
+//!   card --> a queue's receive ring: address --> slot at the tail: buffer, length, time
+//!   card <-- the queue's fill ring <-- the buffer of a released slot
+//! ```
+//! Nothing is copied and, while frames are there, nothing asked of the kernel. All queues end in one ring, in the order
+//! in which they are looked at; the frames carry their times.
+
+use super::ring::{Cells, Filler, Taker};
+use super::times::Times;
+use super::umem::Chunks;
+use super::{Shared, count};
+use crate::bpf::{METADATA_LEN, Metadata};
+use crate::sys::card::News;
+use crate::sys::interface::Interface;
+use crate::sys::wait::{Any, Event};
+use crate::sys::xdp::{MappedRing, Sleepers, XdpSocket};
+use nm_core::abi::NS_MOREFRAG;
+use nm_core::clock::Clock;
+use nm_core::ring::slots::Piece;
+use nm_core::{PortError, PortRx, RxRing, Woken};
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, RawFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a reader looks at the rings before it sleeps, when the last looks were worth it.
+const SPIN: Duration = Duration::from_micros(20);
+/// How often a reader that never sleeps asks whether the interface still exists, and one that sleeps while it is down.
+const CHECK_EVERY: Duration = Duration::from_millis(50);
+/// Bytes before a frame that say whether the rest is metadata: cleared before the kernel gets a buffer.
+const MARK: u32 = 4;
+
+/// One queue's rings, wherever they lie.
+pub struct In<C> {
+    /// Received frames.
+    pub rx: Taker<C, 2>,
+    /// Buffers to receive into.
+    pub fill: Filler<C, 1>,
+    /// Buffers were put into the fill ring and not published.
+    pub unpublished: bool,
+}
+
+/// What is done with the rings of all queues, apart from sockets and waiting: driven by the bench on rings in memory, too.
+pub struct Mover<C> {
+    /// The queues.
+    pub queues: Vec<In<C>>,
+    chunks: Chunks,
+    /// The region's receive ring.
+    pub ring: RxRing,
+    times: Times,
+    clock: Clock,
+    /// Frames taken, not yet counted elsewhere.
+    pub frames: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Descriptors and buffers that made no sense, not yet counted elsewhere.
+    pub malformed: u64,
+}
+
+impl<C: Cells> Mover<C> {
+    /// Into `ring`.
+    pub fn new(queues: Vec<In<C>>, chunks: Chunks, ring: RxRing) -> Mover<C> {
+        let (times, clock) = (Times::new(), Clock::new());
+        Mover { queues, chunks, ring, times, clock, frames: 0, bytes: 0, malformed: 0 }
+    }
+
+    /// Gives released buffers back, and takes what came. Returns the slots that can be read.
+    #[inline]
+    pub fn sync(&mut self) -> u32 {
+        self.give_back();
+        let before = self.ring.tail();
+        for queue in 0..self.queues.len() {
+            self.take(queue);
+        }
+        if self.ring.tail() != before {
+            self.ring.publish();
+        }
+        self.publish();
+        self.ring.ready()
+    }
+
+    #[inline(always)]
+    fn give_back(&mut self) {
+        while let Some(buf_idx) = self.ring.take_back() {
+            self.ring.set_note(buf_idx, MARK, [0; MARK as usize]);
+            self.fill(buf_idx);
+        }
+    }
+
+    /// Puts a buffer into the fill ring of its queue, or of any that has room.
+    #[inline(always)]
+    fn fill(&mut self, buf_idx: u32) {
+        let address = self.chunks.address(buf_idx);
+        let home = self.chunks.queue(buf_idx).and_then(|queue| self.queues.get_mut(queue));
+        if let Some(queue) = home {
+            if queue.fill.put(address) {
+                queue.unpublished = true;
+                return;
+            }
+        }
+        for queue in &mut self.queues {
+            if queue.fill.put(address) {
+                queue.unpublished = true;
+                return;
+            }
+        }
+        self.malformed += 1;
+    }
+
+    #[inline(always)]
+    fn publish(&mut self) {
+        for queue in &mut self.queues {
+            if queue.unpublished {
+                queue.fill.publish();
+                queue.unpublished = false;
+            }
+        }
+    }
+
+    /// Takes a queue's frames while the ring has room.
+    #[inline(always)]
+    fn take(&mut self, queue: usize) {
+        let ready = self.queues[queue].rx.ready();
+        let mut done = 0;
+        while done < ready {
+            let descriptor = self.queues[queue].rx.descriptor(done);
+            if descriptor.more {
+                match self.take_chain(queue, done, ready) {
+                    0 => break,
+                    pieces => done += pieces,
+                }
+                continue;
+            }
+            let Some(buf_idx) = self.chunks.buffer(descriptor.address) else {
+                self.refuse(descriptor.address);
+                done += 1;
+                continue;
+            };
+            if self.ring.room() == 0 {
+                break;
+            }
+            let time_ns = self.time(buf_idx);
+            // A length of more than 16 bits is more than any buffer has.
+            let len = descriptor.len.min(u32::from(u16::MAX));
+            if self.ring.append(Piece { buf_idx, len: len as u16, flags: 0 }, time_ns) {
+                self.frames += 1;
+                self.bytes += u64::from(len);
+            } else {
+                self.refuse(descriptor.address);
+            }
+            done += 1;
+        }
+        if done > 0 {
+            self.queues[queue].rx.release(done);
+        }
+    }
+
+    /// Takes the chain that begins `first` entries ahead: how many pieces were done with; 0 when it has to wait.
+    #[cold]
+    fn take_chain(&mut self, queue: usize, first: u32, ready: u32) -> u32 {
+        let (start, mut pieces, mut sound, mut bytes) = (self.ring.tail(), 0, true, 0);
+        loop {
+            if first + pieces == ready {
+                // The kernel publishes whole frames, so its end was written after the look that told of it.
+                self.ring.cut(start);
+                self.queues[queue].rx.look_again();
+                return 0;
+            }
+            let descriptor = self.queues[queue].rx.descriptor(first + pieces);
+            pieces += 1;
+            if sound {
+                if self.ring.room() == 0 {
+                    self.ring.cut(start);
+                    return 0;
+                }
+                let time_ns = match self.chunks.buffer(descriptor.address) {
+                    Some(buf_idx) if pieces == 1 => self.time(buf_idx),
+                    _ => 0,
+                };
+                let (len, flags) = (descriptor.len, if descriptor.more { NS_MOREFRAG } else { 0 });
+                let piece = self.chunks.buffer(descriptor.address).filter(|_| len <= u32::from(u16::MAX));
+                let piece = piece.map(|buf_idx| Piece { buf_idx, len: len as u16, flags });
+                sound = piece.is_some_and(|piece| self.ring.append(piece, time_ns));
+                bytes += u64::from(len);
+            }
+            if !descriptor.more {
+                break;
+            }
+        }
+        if sound {
+            (self.frames, self.bytes) = (self.frames + 1, self.bytes + bytes);
+        } else {
+            self.ring.cut(start);
+            for piece in 0..pieces {
+                let address = self.queues[queue].rx.descriptor(first + piece).address;
+                self.refuse(address);
+            }
+        }
+        pieces
+    }
+
+    /// Gives the buffer of a descriptor that makes no sense back at once.
+    #[cold]
+    fn refuse(&mut self, address: u64) {
+        self.malformed += 1;
+        if let Some(buf_idx) = self.chunks.buffer_around(address) {
+            if self.chunks.queue(buf_idx).is_some() {
+                self.fill(buf_idx);
+            }
+        }
+    }
+
+    /// When the frame in a buffer was accepted; 0 when it does not say so, and is given the sync's time.
+    #[inline(always)]
+    fn time(&mut self, buf_idx: u32) -> u64 {
+        let before: Option<[u8; METADATA_LEN]> = self.ring.note(buf_idx, METADATA_LEN as u32);
+        match before.as_ref().and_then(Metadata::read) {
+            Some(Metadata { time_ns, .. }) if time_ns != 0 => self.times.realtime(time_ns),
+            _ => {
+                self.ring.set_stamp(self.clock.now());
+                0
+            }
+        }
+    }
+}
+
+/// The descriptor that a program selects on: the sockets, the interface's end, or frames that wait in our own ring.
+struct Select {
+    any: Any,
+    waiting: Event,
+    set: bool,
+}
+
+/// The receive side of a port.
+pub(super) struct Rx {
+    shared: Arc<Shared>,
+    mover: Mover<MappedRing>,
+    sockets: Vec<Arc<XdpSocket>>,
+    sleepers: Sleepers,
+    select: Option<Select>,
+    /// The last looks before sleeping were worth it.
+    spin: bool,
+    checked: Instant,
+    /// The interface is down: nobody tells when it goes away, so it is asked for.
+    down: bool,
+    gone: bool,
+}
+
+impl Rx {
+    pub fn new(shared: Arc<Shared>, queues: Vec<super::queue::RxQueue>, ring: RxRing) -> Rx {
+        let sockets: Vec<_> = queues.iter().map(|queue| Arc::clone(&queue.socket)).collect();
+        let watch: Arc<dyn AsFd + Send + Sync> = Arc::clone(&shared.watch) as _;
+        let wake: Arc<dyn AsFd + Send + Sync> = Arc::new(WakeOf(Arc::clone(&shared)));
+        let all = [watch, wake].into_iter().chain(sockets.iter().map(|s| Arc::clone(s) as _)).collect();
+        let ins = queues.into_iter().map(|q| In { rx: q.rx, fill: q.fill, unpublished: false }).collect();
+        let mover = Mover::new(ins, shared.layout.chunks(), ring);
+        let (sleepers, checked) = (Sleepers::new(all), Instant::now());
+        Rx { shared, mover, sockets, sleepers, select: None, spin: true, checked, down: false, gone: false }
+    }
+
+    #[inline]
+    fn pull(&mut self) -> u32 {
+        let ready = self.mover.sync();
+        let mover = &mut self.mover;
+        let malformed = mover.malformed + mover.ring.take_malformed();
+        if mover.frames | malformed != 0 {
+            let counters = &self.shared.counters;
+            count(&counters.received, std::mem::take(&mut mover.frames));
+            count(&counters.received_bytes, std::mem::take(&mut mover.bytes));
+            count(&counters.malformed, malformed);
+            mover.malformed = 0;
+        }
+        for (queue, socket) in mover.queues.iter().zip(&self.sockets) {
+            if queue.fill.needs_wakeup() {
+                socket.wake_receiver();
+            }
+        }
+        ready
+    }
+
+    /// As [`Rx::pull`]; looks whether the interface is still there, now and then, or each time for who selects and
+    /// found nothing.
+    fn sync(&mut self) -> Result<u32, PortError> {
+        let ready = self.pull();
+        if ready == 0 && (self.select.is_some() || self.checked.elapsed() >= CHECK_EVERY) {
+            self.check()?;
+        }
+        Ok(ready)
+    }
+
+    #[cold]
+    fn check(&mut self) -> Result<(), PortError> {
+        self.checked = Instant::now();
+        let shared = &self.shared;
+        let news = shared.watch.news();
+        if !self.gone && self.down | !matches!(news, Ok(News::None)) {
+            // It may go down and away between two looks, and come up again.
+            self.gone = !Interface::exists(shared.ifindex);
+            self.down = !self.gone && !Interface::find(&shared.ifname).is_ok_and(|card| card.up);
+        }
+        if self.gone {
+            if let Some(select) = &mut self.select {
+                select.waiting.set();
+                select.set = true;
+            }
+            return Err(PortError::Disappeared);
+        }
+        Ok(())
+    }
+
+    fn take_wake(&self) -> bool {
+        self.shared.take_wake()
+    }
+
+    /// Looks at the rings for a while. True when there are enough frames.
+    fn watch_for(&mut self, slots: u32) -> bool {
+        if !self.spin {
+            return false;
+        }
+        let start = Instant::now();
+        while start.elapsed() < SPIN {
+            for _ in 0..8 {
+                std::hint::spin_loop();
+            }
+            if self.pull() >= slots {
+                return true;
+            }
+        }
+        self.spin = false;
+        false
+    }
+}
+
+struct WakeOf(Arc<Shared>);
+
+impl AsFd for WakeOf {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.wake.as_fd()
+    }
+}
+
+impl PortRx for Rx {
+    fn ring(&mut self) -> &mut RxRing {
+        &mut self.mover.ring
+    }
+
+    #[inline]
+    fn rxsync(&mut self) -> Result<u32, PortError> {
+        self.sync()
+    }
+
+    fn wait(&mut self, slots: u32, timeout: Option<Duration>) -> Result<Woken, PortError> {
+        let ring = &self.mover.ring;
+        let slots = slots.min(ring.num_slots() - 1 - ring.held()).max(1);
+        if self.pull() >= slots {
+            return Ok(Woken::Frames);
+        }
+        let end = timeout.and_then(|t| Instant::now().checked_add(t));
+        let mut slept = false;
+        loop {
+            if self.gone {
+                return Err(PortError::Disappeared);
+            }
+            if self.take_wake() {
+                return Ok(Woken::Woken);
+            }
+            if !slept && self.watch_for(slots) {
+                return Ok(Woken::Frames);
+            }
+            let left = end.map(|e| e.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|l| l.is_zero()) {
+                return Ok(Woken::TimedOut);
+            }
+            let longest = if self.down { Some(left.map_or(CHECK_EVERY, |l| l.min(CHECK_EVERY))) } else { left };
+            slept = true;
+            match self.sleepers.sleep(longest, 0) {
+                Ok(failed) => {
+                    if failed || self.down {
+                        self.check()?;
+                    }
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => return Ok(Woken::Woken),
+                Err(source) => {
+                    return Err(PortError::Io { what: format!("{}: poll", self.shared.name), source });
+                }
+            }
+            let before = self.mover.ring.ready();
+            let ready = self.pull();
+            // So many at one look: they stream, and the next ones come before a sleep would end.
+            self.spin = ready - before > 1;
+            if ready >= slots {
+                return Ok(Woken::Frames);
+            }
+        }
+    }
+
+    fn selectable_fd(&mut self) -> Result<RawFd, PortError> {
+        if self.select.is_none() {
+            let io = |source| PortError::Io { what: format!("{}: epoll", self.shared.name), source };
+            let (any, waiting) = (Any::new().map_err(io)?, Event::new().map_err(io)?);
+            for socket in &self.sockets {
+                any.add(socket.as_fd()).map_err(io)?;
+            }
+            any.add(self.shared.watch.as_fd()).map_err(io)?;
+            any.add(waiting.as_fd()).map_err(io)?;
+            self.select = Some(Select { any, waiting, set: false });
+            self.settle_fd();
+        }
+        Ok(self.select.as_ref().map_or(-1, |select| select.any.as_raw_fd()))
+    }
+
+    fn settle_fd(&mut self) {
+        let Some(select) = &mut self.select else { return };
+        let waiting = self.mover.ring.ready() > 0 || self.gone;
+        if waiting != select.set {
+            if waiting {
+                select.waiting.set();
+            } else {
+                select.waiting.clear();
+            }
+            select.set = waiting;
+        }
+    }
+
+    fn offer_filter(&mut self, program: &[libc::sock_filter]) -> bool {
+        self.shared.offer_filter(program)
+    }
+}

@@ -1,0 +1,94 @@
+//! The filter in the driver: what it accepts is ours, the rest is the host's.
+
+use crate::common::{bytes_of, frame, read};
+use crate::{in_each_mode, packet_socket, port_on, queued, send_all};
+use nm_core::Woken;
+use std::time::Duration;
+
+/// What `pcap_compile` makes of `ether[17] % 16 == number`, but for the number that it returns.
+fn only(number: u32) -> [libc::sock_filter; 5] {
+    let insn = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    [insn(0x30, 0, 0, 17), insn(0x54, 0, 0, 15), insn(0x15, 0, 1, number), insn(6, 0, 0, 40), insn(6, 0, 0, 0)]
+}
+
+#[test]
+fn matched_frames_are_here_and_the_rest_is_at_the_host() {
+    in_each_mode(|mode| {
+        let (mut port, sender, host) = (port_on("va", mode), packet_socket("vb"), packet_socket("va"));
+        host.ignore_outgoing();
+        let sent: Vec<Vec<u8>> = (0..1600).map(|n| frame(n, 60)).collect();
+        assert!(port.rx.offer_filter(&only(5)));
+        // As many as the host's socket has room for.
+        let (mut here, mut there) = (Vec::new(), Vec::new());
+        for part in sent.chunks(160) {
+            send_all(&sender, part);
+            here.extend(bytes_of(read(&mut port, 10)));
+            there.extend(queued(&host));
+        }
+        let (matched, rest): (Vec<_>, Vec<_>) = sent.into_iter().partition(|frame| frame[17] % 16 == 5);
+        assert!(here == matched, "{} of {}", here.len(), matched.len());
+        assert!(there == rest, "{} of {}", there.len(), rest.len());
+    });
+}
+
+#[test]
+fn a_changed_filter_loses_nothing_and_doubles_nothing() {
+    in_each_mode(|mode| {
+        let (mut port, sender, host) = (port_on("va", mode), packet_socket("vb"), packet_socket("va"));
+        host.ignore_outgoing();
+        host.receive_buffer(16 << 20);
+        assert!(port.rx.offer_filter(&only(0)));
+        let mut all = Vec::new();
+        std::thread::scope(|threads| {
+            let sending = threads.spawn(|| {
+                for part in (0..8000).collect::<Vec<u32>>().chunks(50) {
+                    part.iter().for_each(|n| sender.send(&frame(*n, 60), false).unwrap());
+                    std::thread::sleep(Duration::from_micros(500));
+                }
+            });
+            let mut number = 0;
+            while !sending.is_finished() {
+                number = (number + 1) % 16;
+                assert!(port.rx.offer_filter(&only(number)));
+                while let Some((bytes, _)) = read_now(&mut port) {
+                    all.push(bytes);
+                }
+                all.extend(queued(&host));
+            }
+        });
+        while port.rx.wait(1, Some(Duration::from_millis(100))).unwrap() == Woken::Frames {
+            while let Some((bytes, _)) = read_now(&mut port) {
+                all.push(bytes);
+            }
+        }
+        all.extend(queued(&host));
+        all.sort_by_key(|frame| frame[14..18].to_vec());
+        let expected: Vec<Vec<u8>> = (0..8000).map(|n| frame(n, 60)).collect();
+        assert!(all == expected, "{} of {}", all.len(), expected.len());
+    });
+}
+
+fn read_now(port: &mut nm_core::Port) -> Option<(Vec<u8>, u64)> {
+    let mut bytes = [0; 2000];
+    port.rx.rxsync().unwrap();
+    let frame = port.rx.ring().next_frame_into(&mut bytes).map(|(len, time)| (bytes[..len as usize].to_vec(), time));
+    port.rx.ring().release();
+    frame
+}
+
+#[test]
+fn a_filter_that_cannot_run_in_the_driver_leaves_all_frames_to_the_reader() {
+    in_each_mode(|mode| {
+        let (mut port, sender) = (port_on("va", mode), packet_socket("vb"));
+        assert!(port.rx.offer_filter(&only(5)));
+        let insn = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+        // A loop, as protochain makes: ldx #0; ja -1; ret #1.
+        let looping = [insn(1, 0, 0, 0), insn(5, 0, 0, u32::MAX), insn(6, 0, 0, 1)];
+        assert!(!port.rx.offer_filter(&looping));
+        send_all(&sender, [&frame(1, 60), &frame(5, 60)]);
+        assert_eq!(bytes_of(read(&mut port, 2)), [frame(1, 60), frame(5, 60)]);
+        assert!(port.rx.offer_filter(&only(5)));
+        send_all(&sender, [&frame(1, 60), &frame(5, 60)]);
+        assert_eq!(bytes_of(read(&mut port, 1)), [frame(5, 60)]);
+    });
+}

@@ -1,0 +1,167 @@
+//! Opening, closing, and an interface that changes meanwhile.
+
+use crate::common::{LIMIT, bytes_of, frame, netmap_name, read, sh, with_cable};
+use crate::{in_each_mode, options, packet_socket, port_on, queued};
+use drivers::af_xdp::{Mode, Options, open};
+use drivers::bpf::{Counters, XdpProgram, attach_xdp};
+use drivers::sys::bpf::{MapKind, XdpMode, map_create};
+use drivers::sys::interface::Interface;
+use nm_core::PortError;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+#[test]
+fn what_cannot_be_opened_says_why() {
+    with_cable(|| {
+        let refused = |name: &str| open(&netmap_name(name), &Options::default()).err().expect(name);
+        assert_eq!(refused("netmap:nosuch").to_string(), "netmap:nosuch: No such device exists");
+        assert!(matches!(refused("netmap:nosuch"), PortError::NoDevice { .. }));
+        sh("ip link set vb down");
+        assert_eq!(refused("netmap:vb").to_string(), "netmap:vb: That device is not up");
+        for name in ["netmap:va^", "netmap:va*", "netmap:va/t", "netmap:va{1", "netmap:va-9"] {
+            assert!(matches!(refused(name), PortError::Unsupported { .. }), "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_card_with_somebodys_program_is_refused_by_its_name() {
+    in_each_mode(|mode| {
+        let index = Interface::find("va").unwrap().index;
+        let hook = if mode == Mode::Generic { XdpMode::Generic } else { XdpMode::Native };
+        {
+            let _first = port_on("va", mode);
+            let second = open(&netmap_name("netmap:va"), &options(mode)).err().expect("taken");
+            assert!(matches!(second, PortError::InUse { .. }), "{second}");
+        }
+        // A program of another name.
+        let map = map_create(MapKind::Xsk, "theirs", 4, 1, 0).unwrap();
+        let counters = Counters::new().unwrap();
+        let parts = XdpProgram {
+            xskmap: map.as_fd(),
+            counters: &counters,
+            filter: None,
+            generation: 0,
+            time: false,
+            frags: false,
+        };
+        let insns = parts.insns(None).unwrap();
+        let kind = drivers::sys::bpf::ProgramKind::Xdp { frags: false };
+        let (program, _) = drivers::sys::bpf::program_load(kind, "somebody_else", &insns).expect("loads");
+        let link = attach_xdp(program.as_fd(), index, hook).unwrap();
+        let name = netmap_name("netmap:va");
+        let error = open(&name, &options(mode)).err().expect("taken").to_string();
+        assert!(error.contains("somebody_else") && error.contains("XDP program"), "{error}");
+        let best = drivers::open(&name, &drivers::Options::default()).err().expect("taken").to_string();
+        assert!(best.contains("somebody_else"), "{best}");
+        drop(link);
+        drop(port_on("va", mode));
+    });
+}
+
+#[test]
+fn a_closed_port_gives_the_interface_back() {
+    in_each_mode(|mode| {
+        let (sender, host) = (packet_socket("vb"), packet_socket("va"));
+        let mut port = port_on("va", mode);
+        sender.send(&frame(1, 60), false).unwrap();
+        assert_eq!(bytes_of(read(&mut port, 1)), [frame(1, 60)]);
+        let shown = || {
+            let run = std::process::Command::new("ip").args(["-d", "link", "show", "va"]).output().unwrap();
+            String::from_utf8_lossy(&run.stdout).into_owned()
+        };
+        assert!(shown().contains("promiscuity 1") && shown().contains("xdp"), "{}", shown());
+        assert!(queued(&host).is_empty());
+        drop(port);
+        assert!(shown().contains("promiscuity 0") && !shown().contains("xdp"), "{}", shown());
+        sender.send(&frame(2, 60), false).unwrap();
+        let start = Instant::now();
+        let mut got = queued(&host);
+        while got.is_empty() && start.elapsed() < LIMIT {
+            got = queued(&host);
+        }
+        assert_eq!(got, [frame(2, 60)]);
+    });
+}
+
+#[test]
+fn an_interface_that_goes_down_comes_back_and_one_that_disappears_does_not() {
+    in_each_mode(|mode| {
+        let mut port = port_on("va", mode);
+        sh("ip link set va down");
+        assert_eq!(port.rx.wait(1, Some(Duration::from_millis(50))).unwrap(), nm_core::Woken::TimedOut);
+        sh("ip link set va up");
+        // The other end hears a little later that the cable works again, and drops frames until then.
+        let (sender, start) = (packet_socket("vb"), Instant::now());
+        while port.rx.wait(1, Some(Duration::from_millis(20))).unwrap() != nm_core::Woken::Frames {
+            assert!(start.elapsed() < LIMIT);
+            sender.send(&frame(1, 60), false).ok();
+        }
+        assert_eq!(bytes_of(read(&mut port, 1)), [frame(1, 60)]);
+
+        let fd = port.rx.selectable_fd().unwrap();
+        assert!(!nm_core::sys::fifo_is_readable(fd));
+        std::thread::scope(|threads| {
+            let waiting = threads.spawn(|| {
+                let start = Instant::now();
+                let error = port.rx.wait(1, Some(LIMIT)).expect_err("the interface is gone");
+                (error.to_string(), start.elapsed())
+            });
+            std::thread::sleep(Duration::from_millis(50));
+            sh("ip link del va");
+            let (error, elapsed) = waiting.join().unwrap();
+            assert_eq!(error, "The interface disappeared");
+            assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
+        });
+        assert!(nm_core::sys::fifo_is_readable(fd), "who selects must hear of it");
+        assert!(port.rx.wait(1, None).is_err() && port.rx.rxsync().is_err());
+        let error = port.tx.inject(&frame(1, 60), false).expect_err("gone");
+        assert!(matches!(error, PortError::Disappeared | PortError::Io { .. }), "{error}");
+    });
+}
+
+#[test]
+fn who_never_sleeps_hears_that_the_interface_disappeared() {
+    in_each_mode(|mode| {
+        let mut port = port_on("va", mode);
+        sh("ip link del va");
+        let start = Instant::now();
+        while port.rx.rxsync().is_ok() {
+            assert!(start.elapsed() < LIMIT);
+        }
+        assert!(start.elapsed() < Duration::from_secs(1));
+    });
+}
+
+#[test]
+fn a_changed_mtu_is_followed() {
+    in_each_mode(|mode| {
+        let (mut port, sender) = (port_on("va", mode), packet_socket("vb"));
+        sh("ip link set va mtu 600");
+        assert!(matches!(port.tx.inject(&frame(1, 615), false), Ok(()) | Err(PortError::TooLong { .. })));
+        sh("ip link set va mtu 1500");
+        sender.send(&frame(2, 1514), false).unwrap();
+        assert_eq!(bytes_of(read(&mut port, 1)), [frame(2, 1514)]);
+        port.tx.inject(&frame(3, 1514), false).unwrap();
+    });
+}
+
+#[test]
+fn a_hundred_openings_leave_nothing() {
+    with_cable(|| {
+        let open_files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        let memory = || {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let line = status.lines().find_map(|l| l.strip_prefix("VmSize:")).expect("VmSize");
+            line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number")
+        };
+        let small = Options { rx_slots: Some(64), ..options(Mode::Generic) };
+        let before = (open_files(), memory());
+        for _ in 0..100 {
+            drop(open(&netmap_name("netmap:va"), &small).unwrap());
+        }
+        // Other tests of this process open files and memory, too, a few.
+        let after = (open_files(), memory());
+        assert!(after.0 < before.0 + 50 && after.1 < before.1 + 100_000, "{before:?} {after:?}");
+    });
+}

@@ -1,0 +1,108 @@
+//! Frames that go out.
+
+use crate::common::{LIMIT, bytes_of, frame, read, sh};
+use crate::{in_each_mode, packet_socket, port_on, queued};
+use nm_core::PortError;
+use std::time::Instant;
+
+#[test]
+fn injected_frames_arrive_and_refusals_have_their_reason() {
+    in_each_mode(|mode| {
+        let (mut port, mut other) = (port_on("va", mode), port_on("vb", mode));
+        for n in 0..100 {
+            port.tx.inject(&frame(n, 60 + n as usize), false).unwrap();
+        }
+        let ring = port.tx.ring().unwrap();
+        for n in 100..400 {
+            assert!(ring.put(&frame(n, 60)));
+        }
+        assert!(ring.put(&frame(400, 9000)), "does not fit the cable: dropped, and counted");
+        assert!(ring.put(&frame(401, 1514)));
+        assert_eq!(port.tx.txsync(false).unwrap(), 301);
+        let got = bytes_of(read(&mut other, 401));
+        assert!((0..100).all(|n| got[n] == frame(n as u32, 60 + n)));
+        assert!((100..400).all(|n| got[n] == frame(n as u32, 60)) && got[400] == frame(401, 1514));
+        assert_eq!((port.control.stats().sent, port.control.stats().dropped_long), (401, 1));
+
+        assert!(matches!(port.tx.inject(&[0; 13], false), Err(PortError::TooShort { len: 13 })));
+        assert!(matches!(port.tx.inject(&frame(0, 1515), false), Err(PortError::TooLong { len: 1515 })));
+        assert!(matches!(port.tx.inject(&[0; 70_000], false), Err(PortError::TooLong { len: 70_000 })));
+        let mut tagged = frame(1, 1518);
+        tagged[12..14].copy_from_slice(&[0x81, 0]);
+        port.tx.inject(&tagged, false).unwrap();
+        assert_eq!(bytes_of(read(&mut other, 1)), [tagged]);
+        sh("ip link set va down");
+        let error = port.tx.inject(&frame(0, 60), false).expect_err("down").to_string();
+        assert!(error.contains("Network is down"), "{error}");
+    });
+}
+
+#[test]
+fn a_frame_has_left_when_inject_returns() {
+    in_each_mode(|mode| {
+        let (mut port, other) = (port_on("va", mode), packet_socket("vb"));
+        for n in 0..200 {
+            let sent = Instant::now();
+            port.tx.inject(&frame(n, 60), false).unwrap();
+            let mut got = queued(&other);
+            while got.is_empty() && sent.elapsed() < LIMIT {
+                got = queued(&other);
+            }
+            assert_eq!(got, [frame(n, 60)]);
+        }
+    });
+}
+
+#[test]
+fn buffers_to_send_from_come_back() {
+    in_each_mode(|mode| {
+        let (mut port, mut other) = (port_on("va", mode), port_on("vb", mode));
+        let mut number = 0;
+        // A cable has room for 256 frames that the other end has not taken.
+        for round in 0..80 {
+            let sent: Vec<_> = (number..number + 200).map(|n| frame(n, 60 + n as usize % 1400)).collect();
+            number += 200;
+            for frame in &sent[..50] {
+                port.tx.inject(frame, false).unwrap();
+            }
+            for frame in &sent[50..] {
+                assert!(port.tx.ring().unwrap().put(frame));
+            }
+            assert_eq!(port.tx.txsync(false).unwrap(), 150);
+            assert_eq!(port.tx.ring().unwrap().space(), 1023);
+            let got = bytes_of(read(&mut other, 200));
+            assert!(got == sent, "{mode:?} round {round}: {} of 200", got.len());
+        }
+        assert_eq!((port.control.stats().sent, port.control.stats().malformed), (16_000, 0));
+    });
+}
+
+#[test]
+fn jumbo_frames_are_sent_in_pieces() {
+    in_each_mode(|mode| {
+        sh("ip link set va mtu 9000; ip link set vb mtu 9000");
+        let (mut port, mut other) = (port_on("va", mode), port_on("vb", mode));
+        let sent: Vec<Vec<u8>> = (0..200).map(|n| frame(n, [60, 9014, 3840, 3841, 7000][n as usize % 5])).collect();
+        for frame in &sent[..100] {
+            port.tx.inject(frame, false).unwrap();
+        }
+        for frame in &sent[100..] {
+            assert!(port.tx.ring().unwrap().put(frame));
+        }
+        assert_eq!(port.tx.txsync(false).unwrap(), 100);
+        let got = bytes_of(read(&mut other, 200));
+        assert!(got == sent, "{} of 200, {:?}", got.len(), other.control.stats());
+        assert!(matches!(port.tx.inject(&frame(0, 9019), false), Err(PortError::TooLong { .. })));
+    });
+}
+
+#[test]
+fn garbage_in_the_transmit_ring_is_counted() {
+    in_each_mode(|mode| {
+        let (mut port, mut other) = (port_on("va", mode), port_on("vb", mode));
+        let ring = port.tx.ring().unwrap();
+        assert!(ring.put_as_is(13) && ring.put_as_is(0) && ring.put(&frame(1, 60)));
+        assert_eq!(port.tx.txsync(false).unwrap(), 1);
+        assert_eq!(bytes_of(read(&mut other, 1)), [frame(1, 60)]);
+    });
+}
