@@ -7,11 +7,13 @@
 //! | AF_XDP, generic | Linux 5.9, `CAP_BPF`, `CAP_NET_ADMIN` | the kernel has no AF_XDP, or the right is missing |
 //! | AF_PACKET | `CAP_NET_RAW` | |
 //!
+//! A card's host rings (`netmap:eth0^`) have a driver of their own, which stands beside AF_XDP.
+//!
 //! `NETMAP_DRIVER` pins the choice: then there is no next one. A card that somebody else has, that is down or does not
 //! exist is an error at once: another driver would make something else of the name than what was asked for.
 
-use crate::{af_packet, af_xdp};
-use nm_core::name::NetmapName;
+use crate::{af_packet, af_xdp, host};
+use nm_core::name::{NetmapName, NetmapRings};
 use nm_core::{Port, PortError, sys};
 
 /// What can serve a card.
@@ -75,7 +77,9 @@ impl Options {
 /// # Errors
 /// The best driver's, or that of the only one.
 pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
+    let host_rings = matches!(name.rings, NetmapRings::Host | NetmapRings::OneHost(_));
     match options.driver {
+        None | Some(Driver::Xdp) if host_rings => host::open(name),
         Some(Driver::Module) => Err(PortError::Unsupported {
             port: name.to_string(),
             why: "NETMAP_DRIVER=module: the netmap kernel module is not loaded (no /dev/netmap)",

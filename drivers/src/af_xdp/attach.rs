@@ -67,7 +67,9 @@ impl Attachment {
     /// # Errors
     /// Why the filter does not run there. When the interface is gone, nothing does.
     pub fn filter(&mut self, program: Option<&[filter::Insn]>) -> Result<(), Error> {
-        let made = program.map(|program| XdpFilter::new(program).map_err(Error::from)).transpose();
+        // What the driver can't tell apart comes here, and the reader does.
+        let best = |program| XdpFilter::new(program).or_else(|_| XdpFilter::wider(program));
+        let made = program.map(best).transpose().map_err(Error::from);
         let result = made.and_then(|filter| self.replace(filter.as_ref()));
         if result.is_err() && self.filters {
             // The old one may refuse what the new one accepts.
