@@ -85,6 +85,7 @@ impl<R: Read> Stream<R> {
 }
 
 impl<R: Read> Read for Stream<R> {
+    #[inline(always)]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Stream::Plain(stream) => stream.read(buffer),

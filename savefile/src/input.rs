@@ -73,8 +73,36 @@ impl<R: Read> Input<R> {
     ///
     /// # Errors
     /// The stream's. What was read so far stays unread, and the next call goes on.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn need(&mut self, count: usize) -> io::Result<usize> {
+        if self.end - self.start >= count { Ok(count) } else { self.need_more(count) }
+    }
+
+    /// Whether there are `count` bytes, in the end. The usual case of a stream that is read exactly takes one short read.
+    ///
+    /// # Errors
+    /// As [`Input::need`].
+    #[inline(always)]
+    pub(crate) fn has(&mut self, count: usize) -> io::Result<bool> {
+        if !self.ahead && self.end - self.start < count {
+            if self.start == self.end {
+                (self.start, self.end) = (0, 0);
+            }
+            let limit = self.start + count;
+            if let Some(room) = self.block.get_mut(self.end..limit) {
+                let wanted = room.len();
+                let read = self.stream.read(room)?.min(wanted);
+                self.end += read;
+                if read == wanted || read == 0 {
+                    return Ok(read != 0);
+                }
+            }
+        }
+        Ok(self.need(count)? == count)
+    }
+
+    #[inline(never)]
+    fn need_more(&mut self, count: usize) -> io::Result<usize> {
         while self.end - self.start < count && !(self.over && self.ahead) {
             if !self.read_some(count)? {
                 break;

@@ -161,13 +161,13 @@ impl Pcap {
     /// Has the next frame in memory, if it is an ordinary one; false when it isn't.
     #[inline]
     pub(crate) fn fill<R: Read>(&self, input: &mut Input<R>) -> Result<bool, Error> {
-        if !self.plain || input.need(HEADER)? < HEADER {
+        if !self.plain || !input.has(HEADER)? {
             return Ok(false);
         }
         let Some(header) = input.unread().first_chunk::<HEADER>() else { return Ok(false) };
         let [_, _, caplen, _] = words(header, self.swapped);
         let whole = HEADER + caplen as usize;
-        Ok(caplen <= self.unsuspicious && input.need(whole)? == whole)
+        Ok(caplen <= self.unsuspicious && input.has(whole)?)
     }
 
     /// The next frame, whatever it takes; `None` at the end of the file.

@@ -178,12 +178,12 @@ impl Pcapng {
     /// Has the next frame in memory, if it may be an ordinary one; false when it isn't.
     #[inline]
     pub(crate) fn fill<R: Read>(&self, input: &mut Input<R>) -> Result<bool, Error> {
-        if self.pseudo.is_some() || self.passing.is_some() || input.need(HEAD)? < HEAD {
+        if self.pseudo.is_some() || self.passing.is_some() || !input.has(HEAD)? {
             return Ok(false);
         }
         let (kind, length) = (self.u32(input, 0), self.u32(input, 4));
         let ordinary = kind == ENHANCED_FRAME && length % 4 == 0 && length as usize >= AROUND + ENHANCED;
-        Ok(ordinary && length <= self.longest_block && input.need(length as usize)? == length as usize)
+        Ok(ordinary && length <= self.longest_block && input.has(length as usize)?)
     }
 
     /// The next frame, whatever it takes; `None` at the end of the file.
