@@ -34,7 +34,7 @@ const SECONDS_FOR_OTHERS: u32 = 900;
 const LONGER: u32 = 20;
 
 /// What the checks run besides Rust.
-const NEEDS: [Need; 17] = [
+const NEEDS: [Need; 18] = [
     need("tcpdump", "tcpdump"),
     need("tshark", "tshark"),
     need("ngrep", "ngrep"),
@@ -45,6 +45,7 @@ const NEEDS: [Need; 17] = [
     need("arp-scan", "arp-scan"),
     need("tcpreplay", "tcpreplay"),
     need("tcpslice", "tcpslice"),
+    need("zstd", "zstd"),
     need("/usr/lib/python3/dist-packages/scapy", "python3-scapy"),
     need("gcc", "gcc"),
     need("g++", "g++"),
