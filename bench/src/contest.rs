@@ -13,6 +13,8 @@ pub struct Outcome {
     pub sent: u64,
     /// Frames that arrived, at all receivers together.
     pub received: u64,
+    /// Frames that senders offered, where not all of them should arrive.
+    pub offered: u64,
     /// Frames that are missing at a receiver, by the numbers in the frames.
     pub missing: u64,
     /// From the first sender's start to the last one's end.
@@ -34,6 +36,11 @@ impl Outcome {
     /// Frames that arrived, in millions per second of CPU time.
     pub fn mframes_per_cpu_second(&self) -> f64 {
         self.received as f64 / self.cpu_seconds / 1e6
+    }
+
+    /// CPU seconds for a million frames offered.
+    pub fn cpu_per_million(&self) -> f64 {
+        self.cpu_seconds * 1e6 / self.offered.max(1) as f64
     }
 
     /// Nanoseconds of one call, for who counts calls as frames received.
@@ -91,6 +98,7 @@ impl Contestant for Party {
             let figure = |key: &str| figures.get(key).copied().unwrap_or(0);
             all.sent += figure("sent") * copies;
             all.received += figure("received");
+            all.offered += figure("offered");
             all.missing += figure("missing");
             all.cpu_seconds += figure("cpu") as f64 / 1e9;
             all.median_ns = all.median_ns.max(figure("median"));
@@ -107,6 +115,7 @@ impl Contestant for Party {
 }
 
 /// All rounds of one contestant.
+#[derive(Clone)]
 pub struct Standing {
     /// The name in the table.
     pub name: String,

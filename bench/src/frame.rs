@@ -30,6 +30,21 @@ pub fn build(len: usize, to: [u8; 6], from: [u8; 6]) -> Vec<u8> {
     frame
 }
 
+/// Where a datagram has its destination port.
+pub const PORT_AT: usize = 36;
+
+/// A UDP datagram of 60 bytes in a frame for nobody in particular; its mark is its payload's beginning.
+pub fn datagram() -> (Vec<u8>, usize) {
+    let ip = [0x45, 0, 0, 46, 0, 0, 0x40, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2];
+    let udp = [0x30, 0x39, 0, 9, 0, 26, 0, 0];
+    let mut frame = [&station(200)[..], &station(1), &[8, 0], &ip, &udp, &[0; 18]].concat();
+    // The sum of the header's words, without its checksum, folded.
+    let sum: u32 = ip.chunks_exact(2).map(|w| u32::from(w[0]) << 8 | u32::from(w[1])).sum();
+    let sum = !(((sum & 0xffff) + (sum >> 16)) as u16);
+    frame[24..26].copy_from_slice(&sum.to_be_bytes());
+    (frame, 42)
+}
+
 /// Whether it is one of ours and long enough to hold a mark.
 pub fn is_ours(frame: &[u8]) -> bool {
     frame.len() >= MARK_AT + 8 && frame[12..14] == ETHER_TYPE

@@ -3,7 +3,7 @@
 //! `bench vale` is the front: [`vale_bench`] sets each [`rows`] up, [`contest`] lets the contestants take turns,
 //! [`record`] and [`picture`] write down what came out. A contestant is a handful of processes: this same program
 //! started again with `role=…` ([`roles`]), a small C program ([`dpdk`]), or DPDK's own test program
-//! ([`testpmd`]). `bench filter` is the other front: [`filter_bench`]. A role talks with its parent in lines over its standard input and output ([`child`], [`role`]).
+//! ([`testpmd`]). `bench filter` and `bench netmap` are the other fronts: [`filter_bench`], [`netmap_bench`]. A role talks with its parent in lines over its standard input and output ([`child`], [`role`]).
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program for a terminal
 
 mod child;
@@ -14,6 +14,7 @@ mod dpdk;
 mod filter_bench;
 mod frame;
 mod machine;
+mod netmap_bench;
 mod netns;
 mod options;
 mod pcap_lib;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     let done = match args.first().map(String::as_str) {
         Some("vale") => options::Options::parse(&args[1..]).and_then(|o| vale_bench::run(&o)),
         Some("filter") => options::Options::parse(&args[1..]).and_then(|o| filter_bench::run(&o)),
+        Some("netmap") => options::Options::parse(&args[1..]).and_then(|o| netmap_bench::run(&o)),
         Some(first) if first.starts_with("role=") => role::Args::parse(&args).and_then(|a| roles::run(&a)),
         _ => Err(options::USAGE.to_string()),
     };

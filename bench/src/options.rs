@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 /// What to print when the command line makes no sense.
 pub const USAGE: &str = "\
-usage: bench vale|filter [--quick] [--rows raw60,raw1514,…] [--rounds N] [--ms N] [--record DIR]
+usage: bench vale|filter|netmap [--quick] [--rows raw60,raw1514,…] [--rounds N] [--ms N] [--record DIR]
   --quick    short rounds, fewer of them: for a look, not for the record
   --rows     only these rows of vale: raw60 raw1514 inject60 inject1514 ping-spin ping-sleep fan idle ports200 memory
              of filter: hosts ports short mean verdict calls jit
+             of netmap: inject filter receive own pump
   --rounds   rounds of each contestant (9; quick 3)
   --ms       milliseconds of one round (300; quick 150)
-  --record   where vale-<date>.md and vale.svg (filter…) go (bench/record; with --quick or --rows only when named)
+  --record   where vale-<date>.md and vale.svg (filter…, netmap…) go (bench/record; with --quick or --rows only when named)
 environment: PCAP_NETMAP_DIST  the folder of our libpcap.so.0.8 (dist)";
 
 /// What a user asked for.
@@ -28,7 +29,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Parses what follows `bench vale` or `bench filter`.
+    /// Parses what follows `bench vale`, `bench filter` or `bench netmap`.
     ///
     /// # Errors
     /// The usage, for an option that does not exist or a number that is none.

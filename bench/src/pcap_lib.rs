@@ -21,6 +21,13 @@ pub type Handler = extern "C" fn(*mut c_uchar, *const PacketHeader, *const c_uch
 
 type Handle = *mut c_void;
 
+/// `struct bpf_program`.
+#[repr(C)]
+struct Program {
+    len: c_uint,
+    insns: *mut c_void,
+}
+
 /// The loaded library.
 pub struct PcapLib {
     create: Symbol<unsafe extern "C" fn(*const c_char, *mut c_char) -> Handle>,
@@ -35,6 +42,9 @@ pub struct PcapLib {
     inject: Symbol<unsafe extern "C" fn(Handle, *const c_void, usize) -> c_int>,
     run_loop: Symbol<unsafe extern "C" fn(Handle, c_int, Handler, *mut c_uchar) -> c_int>,
     next_ex: Symbol<unsafe extern "C" fn(Handle, *mut *mut PacketHeader, *mut *const c_uchar) -> c_int>,
+    compile: Symbol<unsafe extern "C" fn(Handle, *mut Program, *const c_char, c_int, c_uint) -> c_int>,
+    setfilter: Symbol<unsafe extern "C" fn(Handle, *mut Program) -> c_int>,
+    freecode: Symbol<unsafe extern "C" fn(*mut Program)>,
     breakloop: Symbol<unsafe extern "C" fn(Handle)>,
     close: Symbol<unsafe extern "C" fn(Handle)>,
     _library: Library,
@@ -124,6 +134,9 @@ impl PcapLib {
             inject: get!(b"pcap_inject\0"),
             run_loop: get!(b"pcap_loop\0"),
             next_ex: get!(b"pcap_next_ex\0"),
+            compile: get!(b"pcap_compile\0"),
+            setfilter: get!(b"pcap_setfilter\0"),
+            freecode: get!(b"pcap_freecode\0"),
             breakloop: get!(b"pcap_breakloop\0"),
             close: get!(b"pcap_close\0"),
             _library: library,
@@ -173,6 +186,26 @@ impl Pcap<'_> {
     pub fn error(&self) -> String {
         // SAFETY: the handle is open; the text is NUL-terminated and copied at once.
         unsafe { CStr::from_ptr((self.lib.geterr)(self.handle)) }.to_string_lossy().into_owned()
+    }
+
+    /// From now on only frames that `text` accepts.
+    ///
+    /// # Errors
+    /// libpcap's text.
+    pub fn filter(&self, text: &str) -> Result<(), String> {
+        let text = CString::new(text).map_err(|_| "a filter with a NUL".to_string())?;
+        let mut program = Program { len: 0, insns: ptr::null_mut() };
+        // SAFETY: the handle is open; a C string and a program to be filled, both alive across the call.
+        if unsafe { (self.lib.compile)(self.handle, &mut program, text.as_ptr(), 1, 0) } != 0 {
+            return Err(self.error());
+        }
+        // SAFETY: a compiled program, freed once, after its use.
+        let status = unsafe {
+            let status = (self.lib.setfilter)(self.handle, &mut program);
+            (self.lib.freecode)(&mut program);
+            status
+        };
+        if status == 0 { Ok(()) } else { Err(self.error()) }
     }
 
     /// `pcap_inject`: whether the frame was taken. The error text stays in the handle.

@@ -39,6 +39,8 @@ pub enum Verdict {
     Met,
     /// It was not.
     NotMet,
+    /// There is no target.
+    Told,
     /// Could not be measured here, and why.
     Skipped(String),
 }
@@ -48,6 +50,7 @@ impl fmt::Display for Verdict {
         match self {
             Verdict::Met => f.write_str("met"),
             Verdict::NotMet => f.write_str("NOT MET"),
+            Verdict::Told => f.write_str("—"),
             Verdict::Skipped(why) => write!(f, "skipped: {why}"),
         }
     }
@@ -94,6 +97,14 @@ impl Quantity {
         scale: 1.0,
         unit: "M per CPU second",
         less_is_better: false,
+    };
+
+    /// CPU time for what was offered.
+    pub const CPU_PER_MILLION: Quantity = Quantity {
+        figure: Outcome::cpu_per_million,
+        scale: 1.0,
+        unit: "CPU s per million offered",
+        less_is_better: true,
     };
 
     /// Time of one call.

@@ -19,15 +19,24 @@ macro_rules! tell {
 }
 
 /// A folder of this run's own, in memory; it goes when dropped.
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    fn make() -> Result<Folder, String> {
+    /// Makes it, with a folder `vale` in it.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn make() -> Result<Folder, String> {
         let base = if Path::new("/dev/shm").is_dir() { PathBuf::from("/dev/shm") } else { std::env::temp_dir() };
         let path = base.join(format!("pcap-netmap-bench-{}", std::process::id()));
         fs::create_dir(&path).map_err(|e| format!("{}: {e}", path.display()))?;
         fs::create_dir(path.join("vale")).map_err(|e| format!("{}: {e}", path.display()))?;
         Ok(Folder(path))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 }
 

@@ -12,6 +12,8 @@ pub fn run(args: &[&str]) -> Result<(), Failure> {
     build::all()?;
     if args.first() == Some(&"filter") {
         provide(&[need("/usr/include/pcap/pcap.h", "libpcap-dev")])?;
+    } else if args.first() == Some(&"netmap") {
+        provide(&[need("ip", "iproute2"), need("ethtool", "ethtool")])?;
     } else {
         // Without DPDK its rows are skipped, and the bench says so.
         provide(&[need("dpdk-testpmd", "dpdk-dev"), need("ip", "iproute2")])?;

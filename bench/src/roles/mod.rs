@@ -1,7 +1,9 @@
 //! What this program does when it is started again as one of the contestants' processes.
 
 mod bare;
+mod card_flood;
 mod pcap_flood;
+mod pcap_match;
 mod pcap_ping;
 mod pcap_sleep;
 mod raw;
@@ -22,6 +24,8 @@ pub fn run(args: &Args) -> Result<(), String> {
         "raw-send" => raw::send(args),
         "raw-recv" => raw::receive(args),
         "raw-hold" => raw::hold(args),
+        "card-send" => card_flood::send(args),
+        "pcap-match" => pcap_match::receive(args),
         "pcap-send" => pcap_flood::send(args),
         "pcap-recv" => pcap_flood::receive(args),
         "pcap-ping" => pcap_ping::ping(args),

@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::frame::{self, END, OrderCheck};
+use crate::netns;
 use crate::pcap_lib::{self, OpenOptions, PacketHeader, PcapLib, Stopper};
 use crate::role::{Args, Report, serve};
 use std::ffi::c_uchar;
@@ -11,12 +12,17 @@ use std::time::Duration;
 
 const OPEN: OpenOptions = OpenOptions { immediate: false, nonblocking: false, timeout_ms: 10 };
 
-/// `role=pcap-send lib=ours|system if= len= cpu=`
+/// `role=pcap-send lib=ours|system if= len= cpu= [count_at=]`
+///
+/// With `count_at`, nobody receives: what arrived is what that interface counted.
 pub fn send(args: &Args) -> Result<(), String> {
     let lib = PcapLib::load(&pcap_lib::find(args.text("lib")?)?)?;
     let pcap = lib.open(args.text("if")?, &OPEN)?;
     let mut frame = frame::build(args.number("len")?, frame::station(200), frame::station(1));
+    let count_at = args.text("count_at").ok();
+    let arrived = || count_at.map_or(Ok(0), netns::received_by);
     serve(|round| {
+        let before = arrived()?;
         let (mut sent, mut refused) = (0u64, 0u64);
         let (start, deadline) = (clock::now_ns(), round.deadline());
         let mut end = start;
@@ -33,13 +39,18 @@ pub fn send(args: &Args) -> Result<(), String> {
         if sent == 0 {
             return Err(pcap.error());
         }
+        let report =
+            Report::default().with("sent", sent).with("refused", refused).with("start", start).with("end", end);
+        if count_at.is_some() {
+            return Ok(report.with("received", arrived()? - before));
+        }
         frame::set_mark(&mut frame, frame::flood_mark(0, round.number, END));
         for _ in 0..5 {
             // The receiver may be full, and the system's library does not wait for it.
             thread::sleep(Duration::from_millis(2));
             pcap.inject(&frame);
         }
-        Ok(Report::default().with("sent", sent).with("refused", refused).with("start", start).with("end", end))
+        Ok(report)
     })
 }
 

@@ -28,6 +28,15 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// What our program writes in front of the frame.
+    pub fn bytes(self) -> [u8; METADATA_LEN] {
+        let mut bytes = [0; METADATA_LEN];
+        bytes[TIME as usize..][..8].copy_from_slice(&self.time_ns.to_ne_bytes());
+        bytes[GENERATION as usize..][..4].copy_from_slice(&self.generation.to_ne_bytes());
+        bytes[MARK_AT as usize..][..4].copy_from_slice(&MARK.to_ne_bytes());
+        bytes
+    }
+
     /// Reads the bytes in front of a frame; `None` when our program did not write them.
     #[inline]
     pub fn read(before: &[u8; METADATA_LEN]) -> Option<Metadata> {
@@ -54,6 +63,8 @@ mod tests {
         bytes[GENERATION as usize..][..4].copy_from_slice(&7_u32.to_ne_bytes());
         assert_eq!(Metadata::read(&bytes), None);
         bytes[MARK_AT as usize..][..4].copy_from_slice(&MARK.to_ne_bytes());
-        assert_eq!(Metadata::read(&bytes), Some(Metadata { time_ns: 5, generation: 7 }));
+        let metadata = Metadata { time_ns: 5, generation: 7 };
+        assert_eq!(Metadata::read(&bytes), Some(metadata));
+        assert_eq!(metadata.bytes(), bytes);
     }
 }

@@ -320,10 +320,17 @@ struct ProgTestRun {
     context_size_out: u32,
     context_in: u64,
     context_out: u64,
+    flags: u32,
+    cpu: u32,
+    batch: u32,
+    gap: u32,
 }
-// SAFETY: in the kernel's order nothing needs a gap.
+// SAFETY: the gap is a field.
 unsafe impl Attr for ProgTestRun {}
-const _: () = assert!(size_of::<ProgTestRun>() == 64);
+const _: () = assert!(size_of::<ProgTestRun>() == 80);
+
+/// What the program says is done with the frames (`BPF_F_TEST_XDP_LIVE_FRAMES`).
+const LIVE_FRAMES: u32 = 1 << 1;
 
 /// Runs a program on `frame` (14 bytes at least), `repeat` times, without any interface.
 ///
@@ -351,6 +358,23 @@ pub fn program_test_run(program: BorrowedFd<'_>, frame: &[u8], repeat: u32) -> i
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Runs an XDP program on `frames` copies of `frame`, and does with each what the program says, as if a card's driver had
+/// received it (Linux 5.18): `XDP_REDIRECT` sends it. The copies are the kernel's own, and used over and over.
+///
+/// # Errors
+/// What bpf(2) says: `EINTR` when a signal came, and not all were sent.
+pub fn program_send(program: BorrowedFd<'_>, frame: &[u8], frames: u32) -> io::Result<()> {
+    let mut attr = ProgTestRun {
+        program: program.as_raw_fd() as u32,
+        size_in: frame.len() as u32,
+        data_in: address(frame),
+        repeat: frames,
+        flags: LIVE_FRAMES,
+        ..ProgTestRun::default()
+    };
+    bpf(Command::ProgTestRun, &mut attr).map(drop)
 }
 
 /// Which of an interface's XDP hooks.
