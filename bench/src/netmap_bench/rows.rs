@@ -103,7 +103,13 @@ impl<'a> Bench<'a> {
             drop(party(who)?);
             Ok(Turns(move || party(who)))
         };
-        let contestants = ALL.into_iter().map(|who| entry(who.name, turn(who))).collect();
+        let rings = || -> Result<Party, String> {
+            let role = self.role(XDP, "raw-send", "v0", 0)?.with("port", "netmap:v0").with("mode", "batch");
+            let sender = role.with("len", 60).with("tx_slots", 1024).with("count_at", "v1").start()?;
+            Ok(Party { receivers: Vec::new(), senders: vec![sender] })
+        };
+        let mut contestants: Vec<Entry<'_>> = ALL.into_iter().map(|who| entry(who.name, turn(who))).collect();
+        contestants.push(entry("ours, the rings, batches", Ok(Turns(rings))));
         let all = Comparison {
             what: "pcap_inject, one frame a call, 60 bytes, counted at the other end of the cable".to_string(),
             quantity: Quantity::MPPS,

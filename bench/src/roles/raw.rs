@@ -1,7 +1,8 @@
-//! Raw rings of a VALE port: what a program gets that speaks netmap and not pcap.
+//! Raw rings of a VALE port or a card: what a program gets that speaks netmap and not pcap.
 
 use crate::clock;
 use crate::frame::{self, END, MARK_AT, OrderCheck};
+use crate::netns;
 use crate::role::{Args, Report, Round, serve};
 use nm_core::name::PortName;
 use nm_core::{Port, PortError};
@@ -16,7 +17,8 @@ fn open(name: &str, tx_slots: u32) -> Result<Port, String> {
             let options = vale::Options { tx_slots, ..vale::Options::default() };
             vale::open(&name, &options).map_err(text)
         }
-        _ => Err(format!("{name}: not a port of a switch")),
+        PortName::Netmap(name) => drivers::Options::from_environment().and_then(|o| drivers::open(&name, &o)).map_err(text),
+        _ => Err(format!("{name}: neither a port of a switch nor a card's rings")),
     }
 }
 
@@ -24,7 +26,9 @@ fn text(e: PortError) -> String {
     e.to_string()
 }
 
-/// `role=raw-send port= len= tx_slots= sender= mode=batch|inject cpu=`
+/// `role=raw-send port= len= tx_slots= sender= mode=batch|inject cpu= [count_at=]`
+///
+/// With `count_at`, nobody receives: what arrived is what that interface counted.
 ///
 /// `batch` fills the transmit ring's buffers once and then sends them off as they are; `inject` sends one frame a
 /// call.
@@ -34,13 +38,20 @@ pub fn send(args: &Args) -> Result<(), String> {
     let sender: u64 = args.number_or("sender", 0)?;
     let one_by_one = args.text("mode")? == "inject";
     let mut frame = frame::build(len, frame::station(200), frame::station(sender as u8 + 1));
+    let count_at = args.text("count_at").ok();
+    let arrived = || count_at.map_or(Ok(0), netns::received_by);
     serve(|round| {
+        let before = arrived()?;
         let start = clock::now_ns();
         let (sent, end) = match one_by_one {
             true => inject(&mut port, &mut frame, sender, round),
             false => batches(&mut port, &mut frame, sender, round),
         }
         .map_err(text)?;
+        let report = Report::default().with("sent", sent).with("start", start).with("end", end);
+        if count_at.is_some() {
+            return Ok(report.with("received", arrived()? - before));
+        }
         frame::set_mark(&mut frame, frame::flood_mark(sender, round.number, END));
         while let Err(e) = port.tx.inject(&frame, false) {
             match e {
@@ -48,7 +59,7 @@ pub fn send(args: &Args) -> Result<(), String> {
                 e => return Err(text(e)),
             }
         }
-        Ok(Report::default().with("sent", sent).with("start", start).with("end", end))
+        Ok(report)
     })
 }
 
