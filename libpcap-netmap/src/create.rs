@@ -2,6 +2,7 @@
 
 use crate::abi::*;
 use crate::activate;
+use crate::chosen;
 use crate::error::{Errbuf, status_str};
 use crate::guard;
 use crate::handle::{self, BREAK, CLOSED, Foreign, ForeignHandle, Handle, Live, Source};
@@ -22,7 +23,9 @@ unsafe fn ours(device: *const c_char) -> Option<Live> {
     // SAFETY: not NULL, terminated by the caller's promise.
     let device = unsafe { CStr::from_ptr(device) }.to_str().ok()?;
     match PortName::parse(device) {
-        Ok(PortName::Plain(_)) => None,
+        Ok(PortName::Plain(_)) => {
+            chosen::rings_of(device).map(|rings| Live::new(device.to_string(), Ok(PortName::Netmap(rings))))
+        }
         name => Some(Live::new(device.to_string(), name)),
     }
 }
@@ -53,7 +56,8 @@ pub(crate) unsafe fn from_system(
     }
 }
 
-/// A new handle for `device` (NULL: `any`), not yet activated. Names are not looked at before activation.
+/// A new handle for `device` (NULL: `any`), not yet activated. Whether there is such a device is seen when it is activated; whether
+/// `$PCAP_NETMAP` makes a card of it is seen here.
 ///
 /// # Safety
 /// `device` is NULL or NUL-terminated; `errbuf` is NULL or has `PCAP_ERRBUF_SIZE` writable bytes.

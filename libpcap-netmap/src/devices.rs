@@ -1,6 +1,7 @@
 //! The device list, and what was once asked of single devices.
 
 use crate::abi::*;
+use crate::chosen;
 use crate::error::{Errbuf, text_at};
 use crate::guard;
 use crate::system::{self, System};
@@ -101,7 +102,9 @@ unsafe fn copy_address(from: *const sockaddr) -> *mut sockaddr {
     }
 }
 
-/// The system's devices, then the live ports of the switches and a listener for each switch.
+/// The system's devices, then the live ports of the switches and a listener for each switch, then the names of `$PCAP_NETMAP` that
+/// are neither. A card stands there once, by its plain name: opening its rings takes its frames from the host, and nobody
+/// should come by that in picking one of a list.
 ///
 /// # Safety
 /// `errbuf` is NULL or has `PCAP_ERRBUF_SIZE` writable bytes.
@@ -129,10 +132,10 @@ unsafe fn find(list: &mut List, errbuf: *mut c_char) -> bool {
     }
     // Switches that can't be looked at are no reason to hide the other devices.
     let switches = vale::switches().unwrap_or_default();
-    let asked_for = ports_asked_for();
+    let asked_for = chosen::always_listed();
     for switch in &switches {
         let live = switch.ports.iter().filter(|port| port.kind == PortKind::Port).map(|port| &port.name);
-        for name in live.filter(|name| !asked_for.contains(name)) {
+        for name in live.filter(|name| !asked_for.iter().any(|(asked, _)| asked == *name)) {
             let what =
                 if switch.pipe { "End of a pipe".into() } else { format!("Port of VALE switch {}", switch.name) };
             if !no_memory(push_port(list, name, &what)) {
@@ -147,15 +150,35 @@ unsafe fn find(list: &mut List, errbuf: *mut c_char) -> bool {
             return false;
         }
     }
-    asked_for.iter().all(|name| no_memory(push_port(list, name, "Port of a VALE switch, made on first use")))
+    let system = list.first;
+    // SAFETY: the list is ours, and grows at its end.
+    asked_for.iter().all(|(name, port)| no_memory(unsafe { push_asked_for(list, name, port, system) }))
 }
 
-/// The switch ports in `$PCAP_NETMAP`, names with commas between them. They are listed whether they are open or not,
-/// for programs that take only names from the list (Debian's tcpbridge).
-fn ports_asked_for() -> Vec<String> {
-    let value = if nm_core::sys::secure_execution() { None } else { std::env::var("PCAP_NETMAP").ok() };
-    let names = value.iter().flat_map(|v| v.split(',')).map(str::trim);
-    names.filter(|n| matches!(PortName::parse(n), Ok(PortName::Vale(_)))).map(String::from).collect()
+/// Lists a name of `$PCAP_NETMAP` that is not there anyway. A card's rings have the card's addresses, and are left out where
+/// there is no such card. False when there is no memory.
+///
+/// # Safety
+/// `theirs` is the system's list, or NULL.
+unsafe fn push_asked_for(list: &mut List, name: &str, port: &PortName, theirs: *const pcap_if) -> bool {
+    let rings = match port {
+        PortName::Netmap(rings) if !rings.is_pipe() => rings,
+        PortName::Netmap(_) => return push_port(list, name, "End of a pipe, made on first use"),
+        _ => return push_port(list, name, "Port of a VALE switch, made on first use"),
+    };
+    let mut card = theirs;
+    // SAFETY: by the caller's promise.
+    unsafe {
+        while !card.is_null() && text_at((*card).name) != rings.ifname {
+            card = (*card).next;
+        }
+        if card.is_null() {
+            return true;
+        }
+        let names = (CString::new(name), CString::new(format!("Rings of {}, taken from the host", rings.ifname)));
+        let (Ok(name), Ok(description)) = names else { return true };
+        list.push(name.as_ptr(), description.as_ptr(), (*card).flags) && list.push_addresses((*card).addresses)
+    }
 }
 
 fn push_port(list: &mut List, name: &str, description: &str) -> bool {
@@ -245,8 +268,8 @@ pub unsafe extern "C" fn pcap_lookupdev(errbuf: *mut c_char) -> *mut c_char {
     unsafe { with_system(errbuf, std::ptr::null_mut(), |s| (s.pcap_lookupdev)(errbuf)) }
 }
 
-/// The IPv4 network and mask of a device, in network byte order. A switch's port has none, which is an error as
-/// for any interface without one.
+/// The IPv4 network and mask of a device, in network byte order. A card's rings have those of the card; a switch's port has
+/// none, which is an error as for any interface without one.
 ///
 /// # Safety
 /// `device` is NULL or NUL-terminated; `net` and `mask` may be written; `errbuf` as in [`pcap_lookupdev`].
@@ -264,6 +287,11 @@ pub unsafe extern "C" fn pcap_lookupnet(
             match PortName::parse(&name) {
                 Ok(PortName::Plain(_)) => {
                     with_system(errbuf, PCAP_ERROR, |s| (s.pcap_lookupnet)(device, net, mask, errbuf))
+                }
+                Ok(PortName::Netmap(rings)) if !rings.is_pipe() => {
+                    // A name of the grammar has no NUL inside.
+                    let card = CString::new(rings.ifname).unwrap_or_default();
+                    with_system(errbuf, PCAP_ERROR, |s| (s.pcap_lookupnet)(card.as_ptr(), net, mask, errbuf))
                 }
                 Ok(_) => {
                     Errbuf::write(errbuf, format_args!("{name}: no IPv4 address assigned"));

@@ -12,7 +12,7 @@
 //! | `filter.rs` and its folder | filters |
 //! | `offline.rs` and its folder, `dump.rs` | reading and writing savefiles |
 //! | `dead.rs` | handles without a device |
-//! | `devices.rs` | selecting a device |
+//! | `devices.rs`, `chosen.rs` | selecting a device |
 //! | `properties.rs`, `stats.rs`, `error.rs` | link types, statistics, errors |
 //! | `names.rs` and its folder, `resolve.rs` | names and numbers |
 //!
@@ -22,6 +22,7 @@
 pub mod abi;
 mod activate;
 mod blocking;
+mod chosen;
 mod create;
 mod dead;
 mod devices;

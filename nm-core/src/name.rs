@@ -145,6 +145,13 @@ impl ValeName {
     }
 }
 
+impl NetmapName {
+    /// An end of a pipe, and no card's rings.
+    pub fn is_pipe(&self) -> bool {
+        matches!(self.rings, NetmapRings::PipeMaster(_) | NetmapRings::PipeSlave(_))
+    }
+}
+
 impl ValePort {
     /// The port that is opened or watched; `None` for a listener.
     pub fn name(&self) -> Option<&str> {

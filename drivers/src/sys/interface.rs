@@ -18,6 +18,8 @@ pub struct Interface {
     pub mtu: u32,
     /// Its frames begin with an Ethernet header.
     pub ethernet: bool,
+    /// What it is sent comes back.
+    pub loopback: bool,
 }
 
 impl Interface {
@@ -42,6 +44,7 @@ impl Interface {
             up: libc::c_int::from(flags) & libc::IFF_UP != 0,
             mtu: u32::try_from(mtu).unwrap_or(0),
             ethernet: ETHERNET_LIKE.contains(&family),
+            loopback: libc::c_int::from(flags) & libc::IFF_LOOPBACK != 0,
         })
     }
 
@@ -156,7 +159,7 @@ mod tests {
     #[test]
     fn the_loopback_interface_is_found_and_others_are_not() {
         let lo = Interface::find("lo").expect("every namespace has one");
-        assert!(lo.ethernet && lo.mtu > 0 && Interface::exists(lo.index));
+        assert!(lo.ethernet && lo.loopback && lo.mtu > 0 && Interface::exists(lo.index));
         assert!(drops("lo").is_some() && drops("no such name").is_none() && drops("l").is_none());
         assert!(!Interface::exists(0x7fff_fff0));
         for name in ["", "no such name", "sixteen-bytes-lo", "a\0b"] {

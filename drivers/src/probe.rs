@@ -1,0 +1,79 @@
+//! What could serve a card, and what would, without opening it: what [`open`](crate::open) goes by, told.
+
+use crate::choice::{Driver, Offer, Options, Way, offers};
+use crate::sys::bpf::{may_use_bpf, program_by_id, program_info};
+use crate::sys::card::{driver, receive_queues};
+use crate::sys::interface::Interface;
+use crate::sys::netlink::xdp_program_id;
+use nm_core::PortError;
+use nm_core::name::NetmapName;
+use std::os::fd::AsFd;
+
+/// What there is to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The kernel's driver; `None` where it does not tell its name.
+    pub kernel_driver: Option<String>,
+    /// Receive queues.
+    pub queues: u32,
+    /// Bytes of a frame behind its Ethernet header.
+    pub mtu: u32,
+    /// Administratively up; a port needs that.
+    pub up: bool,
+    /// The ways to its frames, best first.
+    pub offers: Vec<Offer>,
+    /// The first that can be gone, and will be unless the kernel refuses what it seems to have.
+    pub chosen: Option<Way>,
+    /// The driver that `NETMAP_DRIVER` allows.
+    pub pinned: Option<Driver>,
+}
+
+/// Looks at a card.
+///
+/// # Errors
+/// [`PortError::NoDevice`], and [`PortError::Io`] for what else the kernel says.
+pub fn probe(name: &NetmapName, options: &Options) -> Result<Probe, PortError> {
+    let card = Interface::find(&name.ifname).map_err(|source| match source.raw_os_error() {
+        Some(libc::ENODEV) => PortError::NoDevice { name: name.ifname.clone() },
+        _ => PortError::Io { what: format!("{}: interface", name.ifname), source },
+    })?;
+    let mut offers = offers(name, &Options { driver: None, ..*options });
+    for offer in &mut offers {
+        offer.missing = offer.missing.or_else(|| in_the_way(offer.way, &card));
+    }
+    let allowed = |offer: &&Offer| options.driver.is_none_or(|driver| driver == offer.way.driver());
+    let chosen = offers.iter().filter(allowed).find(|offer| offer.missing.is_none()).map(|offer| offer.way);
+    // Who has the card has its frames: the next way would be no answer to that.
+    let chosen = chosen.filter(|_| !offers.iter().filter(allowed).any(|offer| offer.missing == Some(TAKEN)));
+    Ok(Probe {
+        kernel_driver: driver(&name.ifname),
+        queues: receive_queues(&name.ifname),
+        mtu: card.mtu,
+        up: card.up,
+        offers,
+        chosen,
+        pinned: options.driver,
+    })
+}
+
+/// The reason of an offer when another program has the card.
+pub const TAKEN: &str = "an XDP program is on the interface";
+
+/// What [`open`](crate::open) would run into on a way that the card has.
+fn in_the_way(way: Way, card: &Interface) -> Option<&'static str> {
+    if !card.ethernet {
+        return Some("its frames have no Ethernet header");
+    }
+    match way {
+        Way::Xdp(_) if !may_use_bpf() => Some("CAP_NET_ADMIN and CAP_BPF are needed"),
+        Way::Xdp(_) if matches!(xdp_program_id(card.index), Ok(Some(_))) => Some(TAKEN),
+        _ => None,
+    }
+}
+
+/// The XDP program on an interface: its number, and its name if it has one and may be looked at.
+pub fn program_on(ifname: &str) -> Option<(u32, String)> {
+    let id = xdp_program_id(Interface::find(ifname).ok()?.index).ok()??;
+    let name = program_by_id(id).and_then(|program| program_info(program.as_fd())).map(|info| info.name);
+    Some((id, name.unwrap_or_default()))
+}
