@@ -2,6 +2,7 @@
 //!
 //! | in this order | needs | gives way to the next one when |
 //! |---|---|---|
+//! | the netmap kernel module | `/dev/netmap` | it is not there, or does not know the card |
 //! | AF_XDP, zero-copy | a card's driver that has it | the driver has not |
 //! | AF_XDP, native | a card's driver with XDP | the driver has not |
 //! | AF_XDP, generic | Linux 5.9, `CAP_BPF`, `CAP_NET_ADMIN` | the kernel has no AF_XDP, or the right is missing |
@@ -12,7 +13,10 @@
 //! `NETMAP_DRIVER` pins the choice: then there is no next one. A card that somebody else has, that is down or does not
 //! exist is an error at once: another driver would make something else of the name than what was asked for.
 
-use crate::{af_packet, af_xdp, host};
+use crate::af_xdp::Mode;
+use crate::sys::interface::Interface;
+use crate::sys::netdev::{XdpFeatures, xdp_features};
+use crate::{af_packet, af_xdp, host, netmap};
 use nm_core::name::{NetmapName, NetmapRings};
 use nm_core::{Port, PortError, sys};
 
@@ -72,41 +76,138 @@ impl Options {
     }
 }
 
+/// One way to a card's frames, from the best to the one that every card has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The netmap kernel module.
+    Module,
+    /// AF_XDP in this mode, or a lesser one.
+    Xdp(Mode),
+    /// A packet socket.
+    Packet,
+}
+
+impl Way {
+    /// All, in the order in which they are preferred.
+    pub const ALL: [Way; 5] =
+        [Way::Module, Way::Xdp(Mode::ZeroCopy), Way::Xdp(Mode::Native), Way::Xdp(Mode::Generic), Way::Packet];
+
+    /// The driver of ours that goes it.
+    pub fn driver(self) -> Driver {
+        match self {
+            Way::Module => Driver::Module,
+            Way::Xdp(_) => Driver::Xdp,
+            Way::Packet => Driver::Packet,
+        }
+    }
+}
+
+/// A way, and why it is not there for a card, as far as that is known without trying.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Which.
+    pub way: Way,
+    /// What is missing; `None`: it can be tried.
+    pub missing: Option<&'static str>,
+}
+
+/// The ways to a card in the order in which [`open`] tries them: those of the pinned driver, or all.
+pub fn offers(name: &NetmapName, options: &Options) -> Vec<Offer> {
+    // A kernel that does not tell is tried; so is one that has no such interface, for the words of the error.
+    let features = Interface::find(&name.ifname).and_then(|card| xdp_features(card.index)).unwrap_or(None);
+    let ways = Way::ALL.into_iter().filter(|way| options.driver.is_none_or(|driver| driver == way.driver()));
+    ways.map(|way| Offer { way, missing: missing(way, netmap::is_there(), features) }).collect()
+}
+
+fn missing(way: Way, module: bool, features: Option<XdpFeatures>) -> Option<&'static str> {
+    let native = features.is_none_or(|f| f.native() && f.redirects());
+    match way {
+        Way::Module if !module => Some("the netmap kernel module is not loaded (no /dev/netmap)"),
+        Way::Xdp(Mode::ZeroCopy) if features.is_some_and(|f| !f.zero_copy()) => Some("the card's driver has no zero-copy"),
+        Way::Xdp(Mode::ZeroCopy | Mode::Native) if !native => Some("the card's driver has no XDP"),
+        _ => None,
+    }
+}
+
 /// Opens a card's rings.
 ///
 /// # Errors
 /// The best driver's, or that of the only one.
 pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
-    let host_rings = matches!(name.rings, NetmapRings::Host | NetmapRings::OneHost(_));
-    match options.driver {
-        None | Some(Driver::Xdp) if host_rings => host::open(name),
-        Some(Driver::Module) => Err(PortError::Unsupported {
-            port: name.to_string(),
-            why: "NETMAP_DRIVER=module: the netmap kernel module is not loaded (no /dev/netmap)",
-        }),
-        Some(Driver::Xdp) => xdp(name, options),
-        Some(Driver::Packet) => packet(name, options),
-        None => xdp(name, options).or_else(|error| match error {
-            PortError::Unsupported { .. } | PortError::Denied { .. } | PortError::Io { .. } if !is_taken(&error) => {
-                // What both refuse, the better one refuses in its own words.
-                packet(name, options).map_err(|_| error)
+    if is_host(name) {
+        match options.driver {
+            None if !netmap::is_there() => return host::open(name),
+            Some(Driver::Xdp) => return host::open(name),
+            _ => {}
+        }
+    }
+    let (mut refused, mut tried) = (None, None);
+    for Offer { way, missing } in offers(name, options) {
+        // What a pinned driver lacks it says itself. AF_XDP goes on to lesser modes by itself.
+        if (missing.is_some() && options.driver.is_none()) || tried == Some(way.driver()) {
+            continue;
+        }
+        tried = Some(way.driver());
+        match open_by(way, name, options) {
+            Ok(port) => return Ok(port),
+            Err(error) if gives_way(&error) => {
+                // What all refuse, the best one refuses in its own words.
+                refused.get_or_insert(error);
             }
-            _ => Err(error),
-        }),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused.unwrap_or(PortError::NoDevice { port: name.to_string() }))
+}
+
+fn is_host(name: &NetmapName) -> bool {
+    matches!(name.rings, NetmapRings::Host | NetmapRings::OneHost(_))
+}
+
+fn open_by(way: Way, name: &NetmapName, options: &Options) -> Result<Port, PortError> {
+    let Options { rx_slots, promiscuous, busy_poll_us, .. } = *options;
+    match way {
+        Way::Module => netmap::open(name),
+        Way::Xdp(mode) => af_xdp::open(name, &af_xdp::Options { rx_slots, promiscuous, busy_poll_us, mode }),
+        Way::Packet => af_packet::open(name, &af_packet::Options { frames: rx_slots, promiscuous }),
     }
 }
 
-/// Somebody's program is there: what the card receives is spoken for.
-fn is_taken(error: &PortError) -> bool {
-    matches!(error, PortError::Io { source, .. } if source.raw_os_error() == Some(libc::EBUSY))
+/// Whether another driver may do what this error's could not. Not when somebody's program is there: what the card receives is
+/// spoken for.
+fn gives_way(error: &PortError) -> bool {
+    match error {
+        PortError::Unsupported { .. } | PortError::Denied { .. } => true,
+        PortError::Io { source, .. } => source.raw_os_error() != Some(libc::EBUSY),
+        _ => false,
+    }
 }
 
-fn xdp(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
-    let Options { rx_slots, promiscuous, busy_poll_us, .. } = *options;
-    af_xdp::open(name, &af_xdp::Options { rx_slots, promiscuous, busy_poll_us, ..af_xdp::Options::default() })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn packet(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
-    let Options { rx_slots, promiscuous, .. } = *options;
-    af_packet::open(name, &af_packet::Options { frames: rx_slots, promiscuous })
+    fn loopback() -> NetmapName {
+        NetmapName { ifname: "lo".into(), rings: NetmapRings::All, flags: 0 }
+    }
+
+    #[test]
+    fn ways_come_best_first_and_a_pinned_driver_has_only_its_own() {
+        let ways = |driver| -> Vec<Way> {
+            offers(&loopback(), &Options { driver, ..Options::default() }).into_iter().map(|offer| offer.way).collect()
+        };
+        assert_eq!(ways(None), Way::ALL);
+        assert_eq!(ways(Some(Driver::Xdp)), &Way::ALL[1..4]);
+        assert_eq!(ways(Some(Driver::Packet)), [Way::Packet]);
+        assert_eq!(ways(Some(Driver::Module)), [Way::Module]);
+    }
+
+    #[test]
+    fn a_kernel_that_does_not_tell_is_tried() {
+        for way in &Way::ALL[1..] {
+            assert_eq!(missing(*way, false, None), None, "{way:?}");
+        }
+        assert!(missing(Way::Module, false, None).is_some());
+        assert_eq!(missing(Way::Module, true, None), None);
+    }
 }

@@ -1,6 +1,6 @@
 //! Drivers: ports whose frames come from a network card and go to one.
 //!
-//! - [`open`]: the best of them for a card.
+//! - [`open`]: the best of them for a card; [`probe`](mod@probe) says which that would be, and why.
 //! - [`af_xdp`]: a card's rings, in memory that the kernel shares with us.
 //! - [`af_packet`]: a card through a packet socket: a copy of what it receives, on any kernel.
 //! - [`bpf`]: programs that the kernel runs for us, on a card's frames before the host sees them.
@@ -16,7 +16,8 @@ mod copying;
 mod error;
 pub mod host;
 pub mod netmap;
+pub mod probe;
 pub mod sys;
 
-pub use choice::{Driver, Options, open};
+pub use choice::{Driver, Offer, Options, Way, offers, open};
 pub use error::Error;

@@ -1,8 +1,8 @@
 //! What could serve a card, and what would, without opening it: what [`open`](crate::open) goes by, told.
 
 use crate::choice::{Driver, Offer, Options, Way, offers};
-use crate::sys::bpf::{may_use_bpf, program_by_id, program_info};
-use crate::sys::card::{driver, receive_queues};
+use crate::sys::bpf::{MapKind, has_capabilities, map_create, program_by_id, program_info};
+use crate::sys::card::{Watch, driver, receive_queues};
 use crate::sys::interface::Interface;
 use crate::sys::netlink::xdp_program_id;
 use nm_core::PortError;
@@ -34,7 +34,7 @@ pub struct Probe {
 /// [`PortError::NoDevice`], and [`PortError::Io`] for what else the kernel says.
 pub fn probe(name: &NetmapName, options: &Options) -> Result<Probe, PortError> {
     let card = Interface::find(&name.ifname).map_err(|source| match source.raw_os_error() {
-        Some(libc::ENODEV) => PortError::NoDevice { name: name.ifname.clone() },
+        Some(libc::ENODEV) => PortError::NoDevice { port: name.ifname.clone() },
         _ => PortError::Io { what: format!("{}: interface", name.ifname), source },
     })?;
     let mut offers = offers(name, &Options { driver: None, ..*options });
@@ -65,7 +65,13 @@ fn in_the_way(way: Way, card: &Interface) -> Option<&'static str> {
         return Some("its frames have no Ethernet header");
     }
     match way {
-        Way::Xdp(_) if !may_use_bpf() => Some("CAP_NET_ADMIN and CAP_BPF are needed"),
+        // A user namespace's capabilities look like the system's until the kernel is asked.
+        Way::Xdp(_) if !has_capabilities() || map_create(MapKind::Array, "nm_probe", 8, 1, 0).is_err() => {
+            Some("root, or CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW, are needed")
+        }
+        Way::Packet if Watch::new(card.index).is_err_and(|e| e.raw_os_error() == Some(libc::EPERM)) => {
+            Some("root, or CAP_NET_RAW, is needed")
+        }
         Way::Xdp(_) if matches!(xdp_program_id(card.index), Ok(Some(_))) => Some(TAKEN),
         _ => None,
     }

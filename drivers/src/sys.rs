@@ -10,6 +10,7 @@
 pub mod bpf;
 pub mod card;
 pub mod interface;
+pub mod netdev;
 pub mod netlink;
 pub mod netmap;
 pub mod packet;

@@ -2,7 +2,7 @@
 //!
 //! Command line and output: [`cli`], [`units`], [`table`], [`terminal`]. Time and signals: [`stop`], [`pace`].
 //! Ports: [`ports`] (rings where the name is a switch's, libpcap's calls otherwise), [`pcap`], [`frame`].
-//! One tool's insides: [`switch_view`] (vale-ctl), [`pktgen`] (pkt-gen), [`replay`] (nmreplay), [`preload`] (nm-run).
+//! One tool's insides: [`switch_view`], [`probe_view`] (vale-ctl), [`pktgen`] (pkt-gen), [`replay`] (nmreplay), [`preload`] (nm-run).
 
 pub mod cli;
 pub mod frame;
@@ -11,6 +11,7 @@ pub mod pcap;
 pub mod pktgen;
 pub mod ports;
 pub mod preload;
+pub mod probe_view;
 pub mod replay;
 pub mod stop;
 pub mod switch_view;

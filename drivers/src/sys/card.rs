@@ -32,6 +32,27 @@ pub fn receive_queues(name: &str) -> u32 {
     sysfs_queues(name).unwrap_or(1)
 }
 
+/// The driver of an interface, by its own name; `None` where it does not tell.
+pub fn driver(name: &str) -> Option<String> {
+    const ETHTOOL_GDRVINFO: u32 = 0x3;
+    /// `struct ethtool_drvinfo`: a command, then the driver's name in 32 bytes, and more.
+    #[repr(C)]
+    struct Info {
+        command: u32,
+        driver: [u8; 32],
+        rest: [u8; 160],
+    }
+    const _: () = assert!(size_of::<Info>() == 196);
+    let socket = super::interface::control_socket().ok()?;
+    let mut info = Info { command: ETHTOOL_GDRVINFO, driver: [0; 32], rest: [0; 160] };
+    let mut request = Request::named(name)?;
+    request.0.ifr_ifru.ifru_data = (&raw mut info).cast();
+    // The struct lives until the call is over, and nobody uses the pointer later.
+    request.call(&socket, libc::SIOCETHTOOL).ok()?;
+    let text: Vec<u8> = info.driver.iter().copied().take_while(|byte| *byte != 0).collect();
+    (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())
+}
+
 /// What sysfs tells; it may be another namespace's, where an interface of the same name has another number.
 fn sysfs_queues(name: &str) -> Option<u32> {
     let folder = std::path::Path::new("/sys/class/net").join(name);

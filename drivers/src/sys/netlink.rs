@@ -43,15 +43,20 @@ pub fn lost_frames(ifindex: u32) -> io::Result<u64> {
 
 /// What the kernel tells about an interface.
 fn ask(ifindex: u32) -> io::Result<Vec<u8>> {
-    // SAFETY: three integers.
-    let socket = owned(libc::c_long::from(unsafe {
-        libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE)
-    }))?;
     let mut request = [0_u8; HEADER + INTERFACE];
     request[..4].copy_from_slice(&((HEADER + INTERFACE) as u32).to_ne_bytes());
     request[4..6].copy_from_slice(&RTM_GETLINK.to_ne_bytes());
     request[6..8].copy_from_slice(&NLM_F_REQUEST.to_ne_bytes());
     request[HEADER + 4..HEADER + 8].copy_from_slice(&ifindex.to_ne_bytes());
+    exchange(libc::NETLINK_ROUTE, &request)
+}
+
+/// Sends a request to one of netlink's families of subjects, and returns the first message that comes back, and what comes with it.
+pub(super) fn exchange(protocol: libc::c_int, request: &[u8]) -> io::Result<Vec<u8>> {
+    // SAFETY: three integers.
+    let socket = owned(libc::c_long::from(unsafe {
+        libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, protocol)
+    }))?;
     // SAFETY: rules 1 and 3.
     check(unsafe { libc::send(socket.as_raw_fd(), request.as_ptr().cast(), request.len(), 0) } as libc::c_long)?;
     let mut answer = vec![0_u8; 1 << 16];
@@ -81,16 +86,16 @@ fn attributes(answer: &[u8]) -> io::Result<&[u8]> {
     }
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().copied().map(u16::from_ne_bytes)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().copied().map(u32::from_ne_bytes)
 }
 
 /// The value of the attribute of this type: a length and a type of 16 bits each, the value, filled up to a multiple of 4.
-fn attribute(mut attributes: &[u8], kind: u16) -> Option<&[u8]> {
+pub(super) fn attribute(mut attributes: &[u8], kind: u16) -> Option<&[u8]> {
     loop {
         let len = usize::from(u16_at(attributes, 0)?);
         let value = attributes.get(4..len)?;

@@ -2,11 +2,13 @@
 
 use lexopt::prelude::*;
 use nix::unistd::Group;
-use nm_core::name::ValeName;
+use nm_core::PortError;
+use nm_core::name::{NetmapName, NetmapRings, PortName, ValeName};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 use tools::cli::{self, Error, value};
+use tools::probe_view;
 use tools::stop::Stop;
 use tools::switch_view::{self, Numbers, Reading, flow, parse_flow};
 use tools::terminal::Screen;
@@ -26,6 +28,8 @@ usage: vale-ctl [COMMAND] [options]
   set-flow SWITCH FLOW   what a sender does when a receiver is full:
                          wait=MS: wait, up to MS milliseconds without progress
                          wait: the same with 10    drop: drop at once, as netmap
+  probe CARD             which drivers netmap:CARD could have, what each costs, which
+                         one it gets (NETMAP_DRIVER counts)
 
 options:
   --interval SECONDS     show, top: between two readings (1); 0: show counters only
@@ -57,6 +61,7 @@ enum Command {
     Create(String),
     Destroy(String),
     SetFlow(String, vale::Flow),
+    Probe(String),
     Help,
 }
 
@@ -85,6 +90,7 @@ fn run(options: Options) -> Result<(), Error> {
         }
         Command::Destroy(switch) => Ok(vale::destroy(switch)?),
         Command::SetFlow(switch, flow) => Ok(vale::set_flow(switch, *flow)?),
+        Command::Probe(card) => probe(card),
     }
 }
 
@@ -162,6 +168,8 @@ fn parse_command(words: &[&str]) -> Result<Command, Error> {
             let flow = parse_flow(text).map_err(|why| Error::Usage(format!("set-flow {text}: {why}")))?;
             Ok(Command::SetFlow(switch(name)?, flow))
         }
+        ["probe", name] => Ok(Command::Probe(card_name(name)?)),
+        ["probe", ..] => Err(Error::Usage("probe takes one CARD".into())),
         [command @ ("create" | "destroy"), ..] => Err(Error::Usage(format!("{command} takes one SWITCH"))),
         ["set-flow", ..] => Err(Error::Usage("set-flow takes a SWITCH and wait, wait=MS or drop".into())),
         [command @ ("list" | "show" | "top"), ..] => Err(Error::Usage(format!("too many arguments to {command}"))),
@@ -173,6 +181,15 @@ fn switch_name(name: &str) -> Result<String, String> {
     match name.split_once(':') {
         Some((switch, _)) => Err(format!("is a port; it is made when a program opens it. The switch is {switch}")),
         None => ValeName::check_switch(name).map(|()| name.to_string()).map_err(|e| e.why),
+    }
+}
+
+/// `eth0`, or `netmap:eth0` with what may follow.
+fn card_name(name: &str) -> Result<String, Error> {
+    match PortName::parse(name).map_err(PortError::from)? {
+        PortName::Plain(card) => Ok(card),
+        PortName::Netmap(rings) if !rings.is_pipe() => Ok(rings.ifname),
+        _ => Err(Error::Usage(format!("{name}: not a card"))),
     }
 }
 
@@ -203,6 +220,12 @@ fn list() -> Result<(), Error> {
     let owners = switch_view::owners(&reading);
     cli::out(&switches.text())?;
     if owners.is_empty() { Ok(()) } else { cli::out(&format!("\n{}", owners.text())) }
+}
+
+fn probe(card: &str) -> Result<(), Error> {
+    let name = NetmapName { ifname: card.to_string(), rings: NetmapRings::All, flags: 0 };
+    let found = drivers::probe::probe(&name, &drivers::Options::from_environment()?)?;
+    cli::out(&probe_view::page(card, &found))
 }
 
 fn show(switch: Option<&str>, options: &Options) -> Result<(), Error> {

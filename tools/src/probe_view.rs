@@ -1,0 +1,112 @@
+//! `vale-ctl probe`: what could serve a card, and what would.
+
+use crate::table::{Align, Table};
+use drivers::af_xdp::Mode;
+use drivers::probe::{Probe, TAKEN, program_on};
+use drivers::{Driver, Offer, Way};
+use std::fmt::Write;
+
+/// The page about a card.
+pub fn page(ifname: &str, probe: &Probe) -> String {
+    let mut text = String::new();
+    let kernel_driver = probe.kernel_driver.as_deref().unwrap_or("does not say");
+    let queues = if probe.queues == 1 { "1 receive queue".to_string() } else { format!("{} receive queues", probe.queues) };
+    let state = if probe.up { "up" } else { "down (a port needs it up)" };
+    let _ = writeln!(text, "{ifname}: driver {kernel_driver}, {queues}, MTU {}, {state}\n", probe.mtu);
+    let mut table = Table::new(&[("WAY", Align::Left), ("OFFERED", Align::Left), ("A FRAME COSTS", Align::Left)]);
+    for Offer { way, missing } in &probe.offers {
+        let offered = missing.map_or("yes".to_string(), |why| format!("no: {}", reason(ifname, why)));
+        table.row([name(*way).to_string(), offered, cost(*way).to_string()]);
+    }
+    text.push_str(&table.text());
+    let pinned = probe.pinned.map(|driver| format!("NETMAP_DRIVER={}", word(driver)));
+    let _ = match (probe.chosen, pinned) {
+        (Some(way), None) => writeln!(text, "\nchosen: {}, the first that is offered", name(way)),
+        (Some(way), Some(pinned)) => writeln!(text, "\nchosen: {}, the first that {pinned} allows", name(way)),
+        (None, None) => writeln!(text, "\nchosen: none; netmap:{ifname} can't be opened"),
+        (None, Some(pinned)) => writeln!(text, "\nchosen: none; {pinned} allows no other"),
+    };
+    text
+}
+
+/// Why a way is not offered; whose program it is that has the card.
+fn reason(ifname: &str, why: &str) -> String {
+    match program_on(ifname) {
+        Some((id, name)) if why == TAKEN && name.is_empty() => format!("{why} (number {id})"),
+        Some((id, name)) if why == TAKEN => format!("{why} ({name}, number {id})"),
+        _ => why.to_string(),
+    }
+}
+
+fn name(way: Way) -> &'static str {
+    match way {
+        Way::Module => "netmap module",
+        Way::Xdp(Mode::ZeroCopy) => "AF_XDP, zero-copy",
+        Way::Xdp(Mode::Native) => "AF_XDP, native",
+        Way::Xdp(Mode::Generic) => "AF_XDP, generic",
+        Way::Packet => "AF_PACKET",
+    }
+}
+
+fn word(driver: Driver) -> &'static str {
+    match driver {
+        Driver::Module => "module",
+        Driver::Xdp => "xdp",
+        Driver::Packet => "packet",
+    }
+}
+
+fn cost(way: Way) -> &'static str {
+    match way {
+        Way::Module => "no copy; a system call for a batch",
+        Way::Xdp(Mode::ZeroCopy) => "no copy: the card has our buffers",
+        Way::Xdp(Mode::Native) => "the kernel's copy, no socket buffer",
+        Way::Xdp(Mode::Generic) => "a socket buffer and the kernel's copy",
+        Way::Packet => "a socket buffer and two copies; the host gets it, too",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn veth() -> Probe {
+        let offer = |way, missing| Offer { way, missing };
+        let [module, zero_copy, native, generic, packet] = Way::ALL;
+        Probe {
+            kernel_driver: Some("veth".into()),
+            queues: 2,
+            mtu: 1500,
+            up: true,
+            offers: vec![
+                offer(module, Some("no module")),
+                offer(zero_copy, Some("no zero-copy")),
+                offer(native, None),
+                offer(generic, None),
+                offer(packet, None),
+            ],
+            chosen: Some(native),
+            pinned: None,
+        }
+    }
+
+    #[test]
+    fn the_page_says_what_is_chosen_and_why_others_are_not() {
+        let page = page("no such name", &veth());
+        assert!(page.starts_with("no such name: driver veth, 2 receive queues, MTU 1500, up\n"), "{page}");
+        let line = |start: &str| page.lines().find(|line| line.starts_with(start)).map(|l| l.contains(" yes "));
+        assert_eq!(line("AF_XDP, zero-copy"), Some(false), "{page}");
+        assert_eq!(line("AF_XDP, native"), Some(true), "{page}");
+        assert!(page.ends_with("\nchosen: AF_XDP, native, the first that is offered\n"), "{page}");
+    }
+
+    #[test]
+    fn a_pinned_driver_and_a_card_that_nobody_can_have() {
+        let pinned = Probe { chosen: Some(Way::Packet), pinned: Some(Driver::Packet), queues: 1, up: false, ..veth() };
+        let text = page("no such name", &pinned);
+        assert!(text.contains("1 receive queue, MTU 1500, down"), "{text}");
+        assert!(text.ends_with("chosen: AF_PACKET, the first that NETMAP_DRIVER=packet allows\n"), "{text}");
+        let none = Probe { chosen: None, ..veth() };
+        assert!(page("no such name", &none).ends_with("netmap:no such name can't be opened\n"));
+    }
+}
