@@ -123,7 +123,9 @@ fn missing(way: Way, module: bool, features: Option<XdpFeatures>) -> Option<&'st
     let native = features.is_none_or(|f| f.native() && f.redirects());
     match way {
         Way::Module if !module => Some("the netmap kernel module is not loaded (no /dev/netmap)"),
-        Way::Xdp(Mode::ZeroCopy) if features.is_some_and(|f| !f.zero_copy()) => Some("the card's driver has no zero-copy"),
+        Way::Xdp(Mode::ZeroCopy) if features.is_some_and(|f| !f.zero_copy()) => {
+            Some("the card's driver has no zero-copy")
+        }
         Way::Xdp(Mode::ZeroCopy | Mode::Native) if !native => Some("the card's driver has no XDP"),
         _ => None,
     }

@@ -10,7 +10,8 @@ use std::fmt::Write;
 pub fn page(ifname: &str, probe: &Probe) -> String {
     let mut text = String::new();
     let kernel_driver = probe.kernel_driver.as_deref().unwrap_or("does not say");
-    let queues = if probe.queues == 1 { "1 receive queue".to_string() } else { format!("{} receive queues", probe.queues) };
+    let queues =
+        if probe.queues == 1 { "1 receive queue".to_string() } else { format!("{} receive queues", probe.queues) };
     let state = if probe.up { "up" } else { "down (a port needs it up)" };
     let _ = writeln!(text, "{ifname}: driver {kernel_driver}, {queues}, MTU {}, {state}\n", probe.mtu);
     let mut table = Table::new(&[("WAY", Align::Left), ("OFFERED", Align::Left), ("A FRAME COSTS", Align::Left)]);

@@ -42,10 +42,14 @@ fn bridge(vale: &Path, switches: [&str; 2]) -> Result<Child, String> {
     for switch in switches {
         command.args(["-i", &format!("{switch}:pump")]);
     }
-    let child = Child::spawn("bridge", { command.env("VALE_DIR", vale); command })?;
+    let child = Child::spawn("bridge", {
+        command.env("VALE_DIR", vale);
+        command
+    })?;
     let deadline = Instant::now() + Duration::from_secs(5);
     // Its ports are there when it has made their files.
-    while !switches.iter().all(|switch| std::fs::read_dir(vale.join(switch).join("ports")).is_ok_and(|d| d.count() > 0)) {
+    while !switches.iter().all(|switch| std::fs::read_dir(vale.join(switch).join("ports")).is_ok_and(|d| d.count() > 0))
+    {
         if Instant::now() > deadline {
             return Err(format!("{}: its ports did not appear", program.display()));
         }

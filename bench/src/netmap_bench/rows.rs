@@ -138,11 +138,8 @@ impl<'a> Bench<'a> {
                 drop(party(who)?);
                 Ok(Turns(move || party(who)))
             };
-            let contestants = vec![
-                entry(OURS, turn(Some(XDP))),
-                entry(LIBPCAP, turn(Some(SYSTEM))),
-                entry(NOBODY, turn(None)),
-            ];
+            let contestants =
+                vec![entry(OURS, turn(Some(XDP))), entry(LIBPCAP, turn(Some(SYSTEM))), entry(NOBODY, turn(None))];
             let all = Comparison {
                 what: format!("the machine's CPU time, 99 of 100 frames refused; {}", load.what),
                 quantity: Quantity::CPU_PER_MILLION,
@@ -227,10 +224,8 @@ impl<'a> Bench<'a> {
     /// Two switches and a program between them.
     pub fn pump(&self) -> Row {
         let vale = self.folder.join("vale");
-        let contestants = vec![
-            entry("through bridge", Pump::start(&vale, true)),
-            entry("direct", Pump::start(&vale, false)),
-        ];
+        let contestants =
+            vec![entry("through bridge", Pump::start(&vale, true)), entry("direct", Pump::start(&vale, false))];
         let all = Comparison {
             what: "VALE to VALE, batches, 60 bytes".to_string(),
             quantity: Quantity::MPPS,
@@ -241,11 +236,15 @@ impl<'a> Bench<'a> {
     }
 }
 
-const SENDING: &str = "the system call of each frame, and veth, which carries the frame to the other end's stack inside it";
+const SENDING: &str =
+    "the system call of each frame, and veth, which carries the frame to the other end's stack inside it";
 const REFUSING: &str = "the host's stack, which gets the refused frames in both cases, and the sender";
-const REFUSING_SOCKET: &str = "veth, which copies each socket buffer into a page before an XDP program may see it: a card does not";
-const RECEIVING: &str = "the kernel's part, on the sender's CPU: making the frames, and a copy of each (veth has no zero-copy)";
-const RECEIVING_SOCKET: &str = "the sender's system calls, and veth's copy into a page before the program, besides that into our buffer";
+const REFUSING_SOCKET: &str =
+    "veth, which copies each socket buffer into a page before an XDP program may see it: a card does not";
+const RECEIVING: &str =
+    "the kernel's part, on the sender's CPU: making the frames, and a copy of each (veth has no zero-copy)";
+const RECEIVING_SOCKET: &str =
+    "the sender's system calls, and veth's copy into a page before the program, besides that into our buffer";
 const OWN: &str = "our code, and lines of the CPU's own caches (a card writes to memory, or to the last cache)";
 const PUMPING: &str = "three programs on the CPUs, and a second copy of each frame";
 
@@ -263,7 +262,8 @@ fn above_nobody(all: &Comparison) -> Line {
     let median = |n: usize| all.quantity.spread(&all.standings[n]).map(|s| s.median);
     let figures = [0, 1, 2].map(median);
     let [ours, theirs] = [0, 1].map(|n| Some(figures[n]? - figures[2]?));
-    let text = |figure: Option<f64>| figure.map_or("—".to_string(), |f| format!("{} {}", short(f), all.quantity.unit));
+    let text =
+        |figure: Option<f64>| figure.map_or("—".to_string(), |f| format!("{} {}", short(f), all.quantity.unit));
     Line {
         what: format!("{}: more than when nobody captures", all.what),
         ours: text(ours),

@@ -17,7 +17,9 @@ fn open(name: &str, tx_slots: u32) -> Result<Port, String> {
             let options = vale::Options { tx_slots, ..vale::Options::default() };
             vale::open(&name, &options).map_err(text)
         }
-        PortName::Netmap(name) => drivers::Options::from_environment().and_then(|o| drivers::open(&name, &o)).map_err(text),
+        PortName::Netmap(name) => {
+            drivers::Options::from_environment().and_then(|o| drivers::open(&name, &o)).map_err(text)
+        }
         _ => Err(format!("{name}: neither a port of a switch nor a card's rings")),
     }
 }
