@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 /// What to print when the command line makes no sense.
 pub const USAGE: &str = "\
-usage: bench vale|filter|netmap [--quick] [--rows raw60,raw1514,…] [--rounds N] [--ms N] [--record DIR]
+usage: bench vale|filter|netmap|savefile [--quick] [--rows raw60,raw1514,…] [--rounds N] [--ms N] [--record DIR]
   --quick    short rounds, fewer of them: for a look, not for the record
   --rows     only these rows of vale: raw60 raw1514 inject60 inject1514 ping-spin ping-sleep fan idle ports200 memory
              of filter: hosts ports short mean verdict calls jit
              of netmap: inject filter receive own pump
+             of savefile: loop next mixed filter dump tcpdump memory
   --rounds   rounds of each contestant (9; quick 3)
   --ms       milliseconds of one round (300; quick 150)
   --record   where vale-<date>.md and vale.svg (filter…, netmap…) go (bench/record; with --quick or --rows only when named)
@@ -16,6 +17,8 @@ environment: PCAP_NETMAP_DIST  the folder of our libpcap.so.0.8 (dist)";
 
 /// What a user asked for.
 pub struct Options {
+    /// For a look: less of everything.
+    pub quick: bool,
     /// The rows to run; empty means all.
     pub rows: Vec<String>,
     /// Rounds of each contestant.
@@ -29,7 +32,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Parses what follows `bench vale`, `bench filter` or `bench netmap`.
+    /// Parses what follows `bench vale`, `filter`, `netmap` or `savefile`.
     ///
     /// # Errors
     /// The usage, for an option that does not exist or a number that is none.
@@ -55,6 +58,7 @@ impl Options {
             record = Some(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/record")));
         }
         Ok(Options {
+            quick,
             rows,
             rounds: rounds.unwrap_or(if quick { 3 } else { 9 }) as u32,
             ms: ms.unwrap_or(if quick { 150 } else { 300 }),

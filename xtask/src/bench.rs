@@ -14,6 +14,9 @@ pub fn run(args: &[&str]) -> Result<(), Failure> {
         provide(&[need("/usr/include/pcap/pcap.h", "libpcap-dev")])?;
     } else if args.first() == Some(&"netmap") {
         provide(&[need("ip", "iproute2"), need("ethtool", "ethtool")])?;
+    } else if args.first() == Some(&"savefile") {
+        // Without tcpdump its row is skipped, and the bench says so.
+        provide(&[need("/usr/include/pcap/pcap.h", "libpcap-dev"), need("tcpdump", "tcpdump")])?;
     } else {
         // Without DPDK its rows are skipped, and the bench says so.
         provide(&[need("dpdk-testpmd", "dpdk-dev"), need("ip", "iproute2")])?;

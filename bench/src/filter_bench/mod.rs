@@ -3,7 +3,7 @@
 mod expressions;
 mod frames;
 mod rows;
-mod work;
+pub mod work;
 
 use crate::options::Options;
 use crate::priority::First;
