@@ -26,7 +26,8 @@ usage: cargo xtask build                 dist/: libpcap.so.0.8, libpcap.so.1 and
        cargo xtask demo                  bittwist plays a capture to tcpdump over vale0, both unmodified
        cargo xtask test [--long]         every check of ci/, with a count at the end
        cargo xtask bench vale [OPTION]…  ours beside its peers; see bench vale --help
-       cargo xtask bench filter [OPTION]…  filters beside libpcap's";
+       cargo xtask bench filter [OPTION]…  filters beside libpcap's
+       cargo xtask bench savefile [OPTION]…  capture files beside libpcap's";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -27,7 +27,7 @@ const CHECKS: [(&str, u32); 8] = [
     ("loom", 1200),
     ("build", 1200),
     ("install", 120),
-    ("compat", 1200),
+    ("compat", 1800),
 ];
 const SECONDS_FOR_OTHERS: u32 = 900;
 /// How much longer the long form may take.
