@@ -9,11 +9,13 @@
 use compat_tests::filters::corpus;
 use compat_tests::filters::library::system;
 use compat_tests::process::{say, skipped};
+use compat_tests::savefiles::compare::Arena;
 use compat_tests::savefiles::library::Library;
 use compat_tests::savefiles::programs;
+use compat_tests::savefiles::reading::{Event, Way, read};
 use compat_tests::savefiles::specimens::captured;
 use compat_tests::savefiles::tally::{Counter, Tally};
-use compat_tests::{Program, Running, Sandbox};
+use compat_tests::{Program, Running, Sandbox, dist, frames, savefile};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -199,4 +201,59 @@ fn spoilt_files() {
     assert_eq!(tally.get(Counter::Readings) + tally.get(Counter::Crashes), count);
     assert!(tally.get(Counter::Opened) > count / 3 && tally.get(Counter::Failed) > count / 5);
     assert!(tally.get(Counter::Known) + tally.get(Counter::Crashes) < count / 50, "too much is explained away");
+}
+
+/// A pcapng block of this machine's byte order.
+fn block(kind: u32, body: &[u32]) -> Vec<u8> {
+    let length = 12 + body.len() as u32 * 4;
+    let words = [&[kind, length][..], body, &[length]].concat();
+    words.into_iter().flat_map(u32::to_ne_bytes).collect()
+}
+
+/// The rows of the table of known differences that a small file can show, each by its reason.
+#[test]
+fn known_differences_are_still_there() {
+    if !possible() {
+        return;
+    }
+    let arena = Arena { ours: Library::open(&dist::library()), theirs: Library::open(&system()) };
+    let sandbox = Sandbox::new();
+    let reason = |name: &str, bytes: &[u8], way: Way| {
+        let path = sandbox.file(name);
+        std::fs::write(&path, bytes).expect("a file of the test");
+        let findings = arena.examine(&path, way, |_| {});
+        findings.known.map_or("none", |known| known.reason)
+    };
+    let section = block(0x0a0d_0d0a, &[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]);
+    let packet = |number| block(6, &[number, 0x1234_5678, 0x9abc_def0, 4, 4, 7]);
+
+    let raw = block(1, &[101, 262_144]);
+    let twice = [&section[..], &raw, &raw, &packet(1)].concat();
+    assert!(reason("raw.pcapng", &twice, Way::PLAIN).starts_with("interfaces whose type has another number"));
+
+    let fine = block(1, &[1, 262_144, u32::from_ne_bytes([9, 0, 1, 0]), u32::from_ne_bytes([0x80 + 60, 0, 0, 0]), 0]);
+    let fine = [&section[..], &fine, &packet(0)].concat();
+    assert!(reason("fine.pcapng", &fine, Way::PLAIN).starts_with("times in units of 2^-34"));
+
+    let plain = sandbox.file("plain.pcap");
+    savefile::write(&plain, &frames::datagrams(3));
+    let mut bytes = std::fs::read(&plain).expect("a file of the test");
+    let run = Program::new("sh").args(["-c", "gzip -k \"$1\"", "sh"]).arg(&plain).finish_within(LIMIT);
+    run.expect_success();
+    let packed = std::fs::read(sandbox.file("plain.pcap.gz")).expect("a packed file");
+    assert_eq!(reason("packed.pcap", &packed, Way::PLAIN), "compressed files are read");
+    assert_eq!(read(&arena.ours, &sandbox.file("packed.pcap"), Way::PLAIN), read(&arena.ours, &plain, Way::PLAIN));
+
+    bytes[20..24].copy_from_slice(&3u32.to_ne_bytes());
+    let way = Way { filter: Some("len > 100"), ..Way::PLAIN };
+    assert!(reason("ax25.pcap", &bytes, way).starts_with("filters on link types"));
+
+    // Neither is told apart: the time is put right before.
+    bytes[24..28].copy_from_slice(&0xffff_fff0u32.to_ne_bytes());
+    assert_eq!(reason("late.pcap", &bytes, Way::PLAIN), "none");
+    let seconds = |library| {
+        let events = read(library, &sandbox.file("late.pcap"), Way::PLAIN);
+        events.iter().find_map(|event| if let Event::Frame { seconds, .. } = event { Some(*seconds) } else { None })
+    };
+    assert_eq!((seconds(&arena.ours), seconds(&arena.theirs)), (Some(0xffff_fff0), Some(-16)));
 }
