@@ -213,7 +213,7 @@ pub unsafe extern "C" fn pcap_dump(dumper: *mut c_uchar, header: *const pcap_pkt
         if let (false, Some(h)) = (dumper.is_null(), header.as_ref()) {
             // Seconds are 32 bits without a sign, good to 2106.
             let record = record_header(h.ts.tv_sec as u32, h.ts.tv_usec as u32, h.caplen, h.len);
-            stream::write(dumper.cast(), &record, packet, h.caplen as usize);
+            stream::write(dumper.cast(), u128::from_ne_bytes(record), packet, h.caplen as usize);
         }
     }
 }

@@ -8,8 +8,15 @@
 //!
 //! While a program has a single thread nobody else can hold the stream; otherwise it is locked for the whole record, so that
 //! records of several threads don't mix.
+//!
+//! A record's header is a number here: as bytes in memory it would be stored in parts and loaded whole, which waits for the stores.
 
 use libc::{FILE, c_int, c_void, size_t};
+
+/// Bytes of a record's header.
+const HEADER: usize = savefile::write::pcap::RECORD_HEADER;
+
+const _: () = assert!(HEADER == size_of::<u128>());
 
 unsafe extern "C" {
     fn flockfile(file: *mut FILE);
@@ -18,12 +25,12 @@ unsafe extern "C" {
     fn fwrite_unlocked(from: *const c_void, size: size_t, count: size_t, file: *mut FILE) -> size_t;
 }
 
-/// Writes a record's header and its `caplen` bytes, unless the stream has failed before.
+/// Writes a record's header (as bytes: in this machine's order) and its `caplen` bytes, unless the stream has failed before.
 ///
 /// # Safety
 /// `file` is open, and its program wrote a file header to it by `fwrite` before; `packet` has `caplen` readable bytes.
 #[inline(always)]
-pub(super) unsafe fn write(file: *mut FILE, header: &[u8; 16], packet: *const u8, caplen: usize) {
+pub(super) unsafe fn write(file: *mut FILE, header: u128, packet: *const u8, caplen: usize) {
     // SAFETY: by the caller's promise; `alone` says that no other thread can hold the stream.
     unsafe {
         if !(glibc::alone() && glibc::put(file, header, packet, caplen)) {
@@ -35,13 +42,13 @@ pub(super) unsafe fn write(file: *mut FILE, header: &[u8; 16], packet: *const u8
 /// # Safety
 /// As [`write`].
 #[inline(never)]
-unsafe fn write_locked(file: *mut FILE, header: &[u8; 16], packet: *const u8, caplen: usize) {
+unsafe fn write_locked(file: *mut FILE, header: u128, packet: *const u8, caplen: usize) {
     // SAFETY: by the caller's promise; the lock is ours from here to there.
     unsafe {
         flockfile(file);
         if !glibc::put(file, header, packet, caplen)
             && ferror_unlocked(file) == 0
-            && fwrite_unlocked(header.as_ptr().cast(), header.len(), 1, file) == 1
+            && fwrite_unlocked((&raw const header).cast(), HEADER, 1, file) == 1
         {
             fwrite_unlocked(packet.cast(), caplen, 1, file);
         }
@@ -51,6 +58,7 @@ unsafe fn write_locked(file: *mut FILE, header: &[u8; 16], packet: *const u8, ca
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod glibc {
+    use super::HEADER;
     use libc::{FILE, c_char, c_int};
     use std::mem::offset_of;
 
@@ -85,19 +93,19 @@ mod glibc {
     /// # Safety
     /// As [`super::write`], and no other thread uses the stream meanwhile.
     #[inline(always)]
-    pub(super) unsafe fn put(file: *mut FILE, header: &[u8; 16], packet: *const u8, caplen: usize) -> bool {
+    pub(super) unsafe fn put(file: *mut FILE, header: u128, packet: *const u8, caplen: usize) -> bool {
         // SAFETY: an open stream begins with a Head, ours to change by the caller's promise. From write_ptr to write_end its
         // buffer is free; both are equal where the stream reads, is not buffered, or writes whole lines.
         unsafe {
             let head = file.cast::<Head>();
             let to = (*head).write_ptr;
             let room = ((*head).write_end as usize).saturating_sub(to as usize);
-            if room < header.len() + caplen || (*head).flags & FAILED != 0 {
+            if room < HEADER + caplen || (*head).flags & FAILED != 0 {
                 return false;
             }
-            to.cast::<[u8; 16]>().write_unaligned(*header);
-            to.add(header.len()).cast::<u8>().copy_from_nonoverlapping(packet, caplen);
-            (*head).write_ptr = to.add(header.len() + caplen);
+            to.cast::<u128>().write_unaligned(header);
+            to.add(HEADER).cast::<u8>().copy_from_nonoverlapping(packet, caplen);
+            (*head).write_ptr = to.add(HEADER + caplen);
             true
         }
     }
@@ -114,7 +122,7 @@ mod glibc {
 
     /// # Safety
     /// None.
-    pub(super) unsafe fn put(_: *mut FILE, _: &[u8; 16], _: *const u8, _: usize) -> bool {
+    pub(super) unsafe fn put(_: *mut FILE, _: u128, _: *const u8, _: usize) -> bool {
         false
     }
 }
