@@ -39,6 +39,7 @@ mod times;
 pub mod tx;
 pub mod umem;
 
+use crate::Error;
 use crate::sys::bpf::XdpMode;
 use crate::sys::card::{Watch, receive_queues};
 use crate::sys::interface::Interface;
@@ -133,6 +134,11 @@ const CHUNKS: [u32; 2] = [2048, 4096];
 /// [`PortError::NoDevice`], [`PortError::NotUp`], [`PortError::Denied`], [`PortError::InUse`] when another port has the
 /// card, [`PortError::Unsupported`] for names and interfaces that AF_XDP can't serve, [`PortError::Io`].
 pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
+    open_rings(name, options).map(|(port, _)| port)
+}
+
+/// As [`open`]; beside the port what takes filters.
+pub(crate) fn open_rings(name: &NetmapName, options: &Options) -> Result<(Port, Rings), PortError> {
     let failure = Failure { port: name.to_string() };
     let card = Interface::find(&name.ifname).map_err(|e| failure.io("interface", e))?;
     if !card.ethernet {
@@ -246,7 +252,7 @@ fn assemble(
     region: &Arc<Mapping>,
     layout: Layout,
     pieces: bool,
-) -> Result<Port, PortError> {
+) -> Result<(Port, Rings), PortError> {
     let no_room = || failure.io("memory", std::io::ErrorKind::UnexpectedEof.into());
     // The receive ring's slots get their buffers with their frames.
     let first = vec![RESERVED_BUFS; layout.rx_bufs() as usize + 1];
@@ -261,7 +267,7 @@ fn assemble(
         mtu: card.mtu,
         mode,
         layout,
-        attachment: Mutex::new(attachment),
+        attachment: Mutex::new(Some(attachment)),
         sender: Arc::clone(&out.socket),
         sockets,
         watch: Arc::new(watch),
@@ -272,7 +278,8 @@ fn assemble(
     });
     let rx = rx::Rx::new(Arc::clone(&shared), queues, rx_ring);
     let tx = tx::Tx::new(Arc::clone(&shared), out, tx_ring, pieces);
-    Ok(Port { rx: Box::new(rx), tx: Box::new(tx), control: shared })
+    let rings = Rings(Arc::clone(&shared));
+    Ok((Port { rx: Box::new(rx), tx: Box::new(tx), control: shared }, rings))
 }
 
 /// What the parts of an open port share.
@@ -284,7 +291,7 @@ pub(crate) struct Shared {
     mode: Mode,
     layout: Layout,
     /// First of those that hold something at the interface, so that it ends before the sockets do.
-    attachment: Mutex<Attachment>,
+    attachment: Mutex<Option<Attachment>>,
     sender: Arc<XdpSocket>,
     sockets: Vec<Arc<XdpSocket>>,
     watch: Arc<Watch>,
@@ -331,11 +338,31 @@ impl Shared {
         woken
     }
 
-    fn offer_filter(&self, program: &[libc::sock_filter]) -> bool {
+    fn filter(&self, program: &[libc::sock_filter]) -> Result<(), Error> {
         let insn = |i: &libc::sock_filter| filter::Insn { code: i.code, jt: i.jt, jf: i.jf, k: i.k };
         let program: Vec<filter::Insn> = program.iter().map(insn).collect();
-        let mut attachment = self.attachment.lock().unwrap_or_else(PoisonError::into_inner);
-        attachment.filter(Some(&program)).is_ok()
+        match &mut *self.attachment.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(attachment) => attachment.filter(Some(&program)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A port's program.
+pub(crate) struct Rings(Arc<Shared>);
+
+impl Rings {
+    /// As [`PortRx::offer_filter`](nm_core::PortRx::offer_filter).
+    ///
+    /// # Errors
+    /// Why the filter does not run in the driver.
+    pub fn filter(&self, program: &[libc::sock_filter]) -> Result<(), Error> {
+        self.0.filter(program)
+    }
+
+    /// Gives the host all frames that are still to come.
+    pub fn leave(&self) {
+        self.0.attachment.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 

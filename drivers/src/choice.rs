@@ -16,7 +16,7 @@
 use crate::af_xdp::Mode;
 use crate::sys::interface::Interface;
 use crate::sys::netdev::{XdpFeatures, xdp_features};
-use crate::{af_packet, af_xdp, host, netmap};
+use crate::{af_packet, af_xdp, host, netmap, retreat};
 use nm_core::name::{NetmapName, NetmapRings};
 use nm_core::{Port, PortError, sys};
 
@@ -170,7 +170,13 @@ fn open_by(way: Way, name: &NetmapName, options: &Options) -> Result<Port, PortE
     let Options { rx_slots, promiscuous, busy_poll_us, .. } = *options;
     match way {
         Way::Module => netmap::open(name),
-        Way::Xdp(mode) => af_xdp::open(name, &af_xdp::Options { rx_slots, promiscuous, busy_poll_us, mode }),
+        Way::Xdp(mode) => {
+            let xdp = af_xdp::Options { rx_slots, promiscuous, busy_poll_us, mode };
+            match options.driver {
+                None => retreat::open(name, &xdp),
+                Some(_) => af_xdp::open(name, &xdp),
+            }
+        }
         Way::Packet => af_packet::open(name, &af_packet::Options { frames: rx_slots, promiscuous }),
     }
 }

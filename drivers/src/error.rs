@@ -117,6 +117,15 @@ impl From<AsmError> for Error {
 }
 
 impl Error {
+    /// Whether a right is missing: the process had none, or gave it up.
+    pub fn is_permission(&self) -> bool {
+        match self {
+            Error::Permission { .. } => true,
+            Error::System { source, .. } => matches!(source.raw_os_error(), Some(libc::EPERM | libc::EACCES)),
+            _ => false,
+        }
+    }
+
     /// A failed system call's error. `EPERM` is a missing right, or the old kernels' limit of locked memory.
     pub(crate) fn system(what: &'static str, source: io::Error) -> Error {
         if source.raw_os_error() != Some(libc::EPERM) {

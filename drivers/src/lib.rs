@@ -17,6 +17,7 @@ mod error;
 pub mod host;
 pub mod netmap;
 pub mod probe;
+mod retreat;
 pub mod sys;
 
 pub use choice::{Driver, Offer, Options, Way, offers, open};

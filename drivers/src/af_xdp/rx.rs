@@ -425,6 +425,6 @@ impl PortRx for Rx {
     }
 
     fn offer_filter(&mut self, program: &[libc::sock_filter]) -> bool {
-        self.shared.offer_filter(program)
+        self.shared.filter(program).is_ok()
     }
 }
