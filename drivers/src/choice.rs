@@ -2,21 +2,25 @@
 //!
 //! | in this order | needs | gives way to the next one when |
 //! |---|---|---|
-//! | the netmap kernel module | `/dev/netmap` | it is not there, or does not know the card |
+//! | the netmap kernel module | `/dev/netmap`, and the right to open it | it is not there, or does not know the card |
 //! | AF_XDP, zero-copy | a card's driver that has it | the driver has not |
 //! | AF_XDP, native | a card's driver with XDP | the driver has not |
 //! | AF_XDP, generic | Linux 5.9, `CAP_BPF`, `CAP_NET_ADMIN` | the kernel has no AF_XDP, or the right is missing |
 //! | AF_PACKET | `CAP_NET_RAW` | |
 //!
-//! A card's host rings (`netmap:eth0^`) have a driver of their own, which stands beside AF_XDP.
-//!
 //! `NETMAP_DRIVER` pins the choice: then there is no next one. A card that somebody else has, that is down or does not
 //! exist is an error at once: another driver would make something else of the name than what was asked for.
+//!
+//! | name | without the module |
+//! |---|---|
+//! | `netmap:eth0^` | [`host`], whatever serves the card |
+//! | `netmap:eth0*` | AF_XDP and [`host`], [joined](crate::both) |
+//! | `netmap:vale0:a`, pipes | nothing here: a pipe can be a switch of two ports |
 
 use crate::af_xdp::Mode;
 use crate::sys::interface::Interface;
 use crate::sys::netdev::{XdpFeatures, xdp_features};
-use crate::{af_packet, af_xdp, host, netmap, retreat};
+use crate::{af_packet, af_xdp, both, host, netmap, retreat};
 use nm_core::name::{NetmapName, NetmapRings};
 use nm_core::{Port, PortError, sys};
 
@@ -73,6 +77,16 @@ impl Options {
             })?,
         };
         Ok(Options { driver, busy_poll_us, ..Options::default() })
+    }
+}
+
+impl Options {
+    /// Whether the netmap kernel module is to be asked first: it is there and may be used, or nothing else is wanted.
+    pub fn wants_module(&self) -> bool {
+        match self.driver {
+            Some(driver) => driver == Driver::Module,
+            None => netmap::is_there(),
+        }
     }
 }
 
@@ -136,11 +150,25 @@ fn missing(way: Way, module: bool, features: Option<XdpFeatures>) -> Option<&'st
 /// # Errors
 /// The best driver's, or that of the only one.
 pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
-    if is_host(name) {
-        match options.driver {
-            None if !netmap::is_there() => return host::open(name),
-            Some(Driver::Xdp) => return host::open(name),
-            _ => {}
+    if !options.wants_module() {
+        let needs_module = |why| Err(PortError::Unsupported { port: name.to_string(), why });
+        if name.ifname.contains(':') {
+            return needs_module("no netmap kernel module is there, whose switch this is a port of (ours is vale0:a)");
+        }
+        match name.rings {
+            NetmapRings::PipeMaster(_) | NetmapRings::PipeSlave(_) => {
+                return needs_module("no netmap kernel module is there");
+            }
+            NetmapRings::Host | NetmapRings::OneHost(_) => return host::open(name),
+            NetmapRings::AllAndHost if options.driver == Some(Driver::Packet) => {
+                return needs_module("a packet socket leaves the card's frames to the host: * needs AF_XDP");
+            }
+            NetmapRings::AllAndHost => {
+                let half = |rings| NetmapName { rings, ..name.clone() };
+                let card = open_by(Way::Xdp(Mode::ZeroCopy), &half(NetmapRings::All), options)?;
+                return both::join(&name.to_string(), card, host::open(&half(NetmapRings::Host))?);
+            }
+            NetmapRings::All | NetmapRings::One(_) => {}
         }
     }
     let (mut refused, mut tried) = (None, None);
@@ -152,7 +180,7 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
         tried = Some(way.driver());
         match open_by(way, name, options) {
             Ok(port) => return Ok(port),
-            Err(error) if gives_way(&error) => {
+            Err(error) if gives_way(way, &error) => {
                 // What all refuse, the best one refuses in its own words.
                 refused.get_or_insert(error);
             }
@@ -160,10 +188,6 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
         }
     }
     Err(refused.unwrap_or(PortError::NoDevice { port: name.to_string() }))
-}
-
-fn is_host(name: &NetmapName) -> bool {
-    matches!(name.rings, NetmapRings::Host | NetmapRings::OneHost(_))
 }
 
 fn open_by(way: Way, name: &NetmapName, options: &Options) -> Result<Port, PortError> {
@@ -183,8 +207,10 @@ fn open_by(way: Way, name: &NetmapName, options: &Options) -> Result<Port, PortE
 
 /// Whether another driver may do what this error's could not. Not when somebody's program is there: what the card receives is
 /// spoken for.
-fn gives_way(error: &PortError) -> bool {
+fn gives_way(way: Way, error: &PortError) -> bool {
     match error {
+        // Cards that the module does not know, others do.
+        PortError::NoDevice { .. } => way == Way::Module,
         PortError::Unsupported { .. } | PortError::Denied { .. } => true,
         PortError::Io { source, .. } => source.raw_os_error() != Some(libc::EBUSY),
         _ => false,

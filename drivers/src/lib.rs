@@ -10,6 +10,7 @@
 
 pub mod af_packet;
 pub mod af_xdp;
+mod both;
 pub mod bpf;
 mod choice;
 mod copying;

@@ -39,9 +39,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sys::interface;
 use crate::sys::wait::Event;
 
-/// Whether the kernel has the module.
+/// Whether the kernel has the module, and this process may use it.
 pub fn is_there() -> bool {
-    std::path::Path::new(device::PATH).exists()
+    Module::open().is_ok()
 }
 
 /// Opens what `name` says, by the module.

@@ -53,12 +53,10 @@ fn open(live: &Live, rx_slots: Option<u32>, promiscuous: bool) -> Result<nm_core
         Err(error) => Err(PortError::Name(error.clone())),
         Ok(PortName::Vale(name)) => vale::open(name, &vale::Options { rx_slots, ..vale::Options::default() }),
         Ok(PortName::Netmap(name)) => {
-            let pipe = vale::open_pipe(name, &vale::Options { rx_slots, ..vale::Options::default() });
-            pipe.unwrap_or_else(|| {
-                let mut options = drivers::Options::from_environment()?;
-                (options.rx_slots, options.promiscuous) = (rx_slots, promiscuous);
-                drivers::open(name, &options)
-            })
+            let options = drivers::Options { rx_slots, promiscuous, ..drivers::Options::from_environment()? };
+            let ours = vale::Options { rx_slots, ..vale::Options::default() };
+            let pipe = if options.wants_module() { None } else { vale::open_pipe(name, &ours) };
+            pipe.unwrap_or_else(|| drivers::open(name, &options))
         }
         Ok(PortName::Vhost(_)) => Err(unsupported("vhost: ports are not served yet; ports of a switch (vale0:a) are")),
         Ok(_) => Err(unsupported("no driver of this library serves this name")),

@@ -88,6 +88,56 @@ pub trait PortTx: Send {
     /// # Errors
     /// As [`PortTx::inject`], but a full receiver is not an error: its drops are counted.
     fn txsync(&mut self, nonblocking: bool) -> Result<u32, PortError>;
+
+    /// Sends on what lies in another port's receive ring: at most `slots` slots of those that can be read, in batches. They count as
+    /// handed out: the ring's reader releases them. A frame that finds no room within the sender's patience is dropped.
+    ///
+    /// # Errors
+    /// As [`PortTx::txsync`].
+    fn forward(&mut self, from: &mut RxRing, slots: u32, nonblocking: bool) -> Result<Forwarded, PortError> {
+        let mut moved = Forwarded::default();
+        let end = from.ready().saturating_sub(slots);
+        while from.ready() > end {
+            let ring = self.ring()?;
+            let mut frames = from.outgoing();
+            while let Some((frame, next)) = frames.frame_at(frames.first()) {
+                if let Some(frame) = frame {
+                    if !ring.put_frame(frame) {
+                        break;
+                    }
+                    moved.frames += 1;
+                    moved.bytes += frame.len() as u64;
+                }
+                frames.consume(next);
+            }
+            let full = frames.frame_at(frames.first()).is_some();
+            let done = frames.done();
+            from.pass(done);
+            let left = self.txsync(nonblocking)?;
+            if full && left == 0 {
+                // Nothing moves: what is in the ring stays there, and what would follow it goes.
+                let mut frames = from.outgoing();
+                if let Some((_, next)) = frames.frame_at(frames.first()) {
+                    frames.consume(next);
+                }
+                let done = frames.done();
+                from.pass(done);
+                moved.refused += 1;
+            }
+        }
+        Ok(moved)
+    }
+}
+
+/// What [`PortTx::forward`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Frames that were taken.
+    pub frames: u64,
+    /// Bytes of those.
+    pub bytes: u64,
+    /// Frames that were not.
+    pub refused: u64,
 }
 
 /// What any thread, and a signal handler, may ask of an open port.

@@ -2,8 +2,10 @@
 //!
 //! Command line and output: [`cli`], [`units`], [`table`], [`terminal`]. Time and signals: [`stop`], [`pace`].
 //! Ports: [`ports`] (rings where the name is a switch's, libpcap's calls otherwise), [`pcap`], [`frame`].
-//! One tool's insides: [`switch_view`], [`probe_view`] (vale-ctl), [`pktgen`] (pkt-gen), [`replay`] (nmreplay), [`preload`] (nm-run).
+//! Between two ports: [`pump`] (bridge, vale-ctl's attached cards).
+//! One tool's insides: [`switch_view`], [`probe_view`], [`attach`] (vale-ctl), [`pktgen`] (pkt-gen), [`replay`] (nmreplay), [`preload`] (nm-run).
 
+pub mod attach;
 pub mod cli;
 pub mod frame;
 pub mod pace;
@@ -12,6 +14,7 @@ pub mod pktgen;
 pub mod ports;
 pub mod preload;
 pub mod probe_view;
+pub mod pump;
 pub mod replay;
 pub mod stop;
 pub mod switch_view;

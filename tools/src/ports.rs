@@ -3,8 +3,8 @@
 use crate::cli::Error;
 use crate::pcap::{Handle, Read, Use};
 use crate::stop::Stop;
-use nm_core::name::PortName;
-use nm_core::{PortControl, PortError, PortInfo, PortRx, PortTx};
+use nm_core::name::{NetmapName, PortName};
+use nm_core::{Forwarded, Port, PortControl, PortError, PortInfo, PortRx, PortTx};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,11 +14,13 @@ pub struct TwoWay {
     pub receiver: Receiver,
     /// Frames from us.
     pub sender: Sender,
+    /// What it is, where it has rings.
+    pub info: Option<PortInfo>,
 }
 
 /// The receiving side.
 pub enum Receiver {
-    /// A port of a switch.
+    /// A port with rings: of a switch, a pipe, a card.
     Rings(Box<dyn PortRx>),
     /// Any other.
     Pcap(Handle),
@@ -26,7 +28,7 @@ pub enum Receiver {
 
 /// The sending side.
 pub enum Sender {
-    /// A port of a switch.
+    /// A port with rings.
     Rings(Box<dyn PortTx>, PortInfo),
     /// Any other. The text is why a frame was refused last.
     Pcap(Handle, Option<String>),
@@ -42,21 +44,34 @@ pub fn open(name: &str, immediate: bool, stop: &Arc<Stop>) -> Result<TwoWay, Err
     let options = vale::Options::default();
     let rings = match &PortName::parse(name).map_err(PortError::from)? {
         PortName::Vale(name) => Some(vale::open(name, &options)?),
-        PortName::Netmap(name) => vale::open_pipe(name, &options).transpose()?,
+        PortName::Netmap(name) => Some(open_netmap(name)?),
         _ => None,
     };
     match rings {
         Some(port) => {
             let info = port.control.info();
             wake_at_the_end(Arc::downgrade(&port.control), stop.clone());
-            Ok(TwoWay { receiver: Receiver::Rings(port.rx), sender: Sender::Rings(port.tx, info) })
+            let sender = Sender::Rings(port.tx, info.clone());
+            Ok(TwoWay { receiver: Receiver::Rings(port.rx), sender, info: Some(info) })
         }
         // Two handles: one alone may not be used by two threads.
         None => Ok(TwoWay {
             receiver: Receiver::Pcap(Handle::open(name, Use::Receive { immediate })?),
             sender: Sender::Pcap(Handle::open(name, Use::Send)?, None),
+            info: None,
         }),
     }
+}
+
+/// A card takes in frames for everybody: who moves frames between ports wants them.
+fn open_netmap(name: &NetmapName) -> Result<Port, PortError> {
+    let options = drivers::Options { promiscuous: true, ..drivers::Options::from_environment()? };
+    if !options.wants_module()
+        && let Some(pipe) = vale::open_pipe(name, &vale::Options::default())
+    {
+        return pipe;
+    }
+    drivers::open(name, &options)
 }
 
 /// Holds the port only while it wakes it: the port closes when its other parts are dropped.
@@ -176,4 +191,26 @@ impl Sender {
             Sender::Pcap(_, refused) => refused.as_deref(),
         }
     }
+}
+
+/// Moves at most `max` of the frames that [`Receiver::wait`] or [`Receiver::look`] found to `to`: from ring to ring in batches.
+///
+/// # Errors
+/// [`Error::Failed`] when either port is gone, or `to` may not send.
+pub fn forward(from: &mut Receiver, to: &mut Sender, max: usize) -> Result<Forwarded, Error> {
+    if let (Receiver::Rings(rx), Sender::Rings(tx, _)) = (&mut *from, &mut *to) {
+        let ring = rx.ring();
+        let moved = tx.forward(ring, u32::try_from(max).unwrap_or(u32::MAX), false)?;
+        ring.release();
+        return Ok(moved);
+    }
+    let mut moved = Forwarded::default();
+    from.read(max, |frame| {
+        match to.send(frame)? {
+            true => (moved.frames, moved.bytes) = (moved.frames + 1, moved.bytes + frame.len() as u64),
+            false => moved.refused += 1,
+        }
+        Ok(())
+    })?;
+    Ok(moved)
 }

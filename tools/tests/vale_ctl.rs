@@ -137,9 +137,15 @@ fn read_until(master: &mut File, seen: &mut String, what: &str) {
 #[test]
 fn what_is_not_served_says_what_to_do() {
     let folder = Folder::new();
-    for flags in ["-a vale0:eth0", "-d vale0:eth0", "-h vale0:eth0"] {
-        folder.run(VALE_CTL, flags).refused(1, "run 'bridge -i SWITCH:up -i IFACE'");
+    for command in ["-a", "-h", "attach", "attach-host"] {
+        folder.run(VALE_CTL, &format!("{command} vale0:no-such-card")).refused(1, "No such device exists");
+        folder.run(VALE_CTL, &format!("{command} eth0")).refused(2, "there is no ':'");
+        folder.run(VALE_CTL, &format!("{command} vale0:*")).refused(2, "is not SWITCH:CARD");
     }
+    folder.run(VALE_CTL, "attach vale0:no-such-card --background").refused(1, "vale0:no-such-card is not attached");
+    folder.run(VALE_CTL, "-d vale0:eth0").refused(1, "vale0:eth0: No such switch or port exists");
+    folder.run(VALE_CTL, "detach").refused(2, "detach takes one SWITCH:CARD");
+    folder.run(VALE_CTL, "list --background").refused(2, "--background goes with attach");
     assert!(folder.run(VALE_CTL, "-h").ok().stdout.starts_with("vale-ctl shows"));
     folder.run(VALE_CTL, "-n vale0:a").refused(2, "-n vale0:a: is a port; it is made when a program opens it");
     folder.run(VALE_CTL, "create vale0 --mode 077").refused(2, "not an octal mode");

@@ -9,11 +9,12 @@ use crate::peer::{Once, Peer, Sender, Source, count};
 use crate::route::{Routes, Target};
 use crate::table::age_of;
 use nm_core::clock::Clock;
+use nm_core::ring::outgoing::Outgoing;
 use nm_core::ring::peer::PeerRing;
 use nm_core::ring::slots::{FrameRef, MAX_FRAME};
 use nm_core::shm::switch_page::PORTS;
-use nm_core::sync::Fences;
-use nm_core::{PortError, PortKind, PortTx, TxRing};
+use nm_core::sync::{Fences, Ordering};
+use nm_core::{Forwarded, PortError, PortKind, PortTx, RxRing, TxRing};
 use std::sync::Arc;
 
 /// Frames that are grouped by destination at once.
@@ -39,15 +40,15 @@ pub struct Tx {
 }
 
 /// Frames of a transmit ring from `at` on, while they have the same addresses.
-struct Run<'a> {
-    ring: &'a mut TxRing,
+struct Run<'a, 'r> {
+    ring: &'a mut Outgoing<'r>,
     addresses: [u8; 12],
     at: u32,
     frames: u32,
     bytes: u64,
 }
 
-impl Source for Run<'_> {
+impl Source for Run<'_, '_> {
     #[inline(always)]
     fn next(&mut self) -> Option<(usize, FrameRef<'_>)> {
         let (frame, next) = self.ring.frame_at(self.at)?;
@@ -72,8 +73,8 @@ impl Source for Run<'_> {
 }
 
 /// Those frames of a batch that `wanted` says, by number.
-struct Picked<'a, W> {
-    ring: &'a mut TxRing,
+struct Picked<'a, 'r, W> {
+    ring: &'a mut Outgoing<'r>,
     batch: &'a [(u32, Target)],
     k: usize,
     wanted: W,
@@ -81,7 +82,7 @@ struct Picked<'a, W> {
     whole: bool,
 }
 
-impl<W: FnMut(usize, Target) -> bool> Source for Picked<'_, W> {
+impl<W: FnMut(usize, Target) -> bool> Source for Picked<'_, '_, W> {
     fn next(&mut self) -> Option<(usize, FrameRef<'_>)> {
         while let Some((at, target)) = self.batch.get(self.k) {
             let k = self.k;
@@ -154,6 +155,13 @@ impl Tx {
         count(&owner.sent_bytes, bytes);
     }
 
+    /// Frames and bytes sent so far.
+    fn sent(&self) -> (u64, u64) {
+        let owner = &self.member.page.owner;
+        // ORDER: Relaxed; this side's own counters.
+        (owner.sent.load(Ordering::Relaxed), owner.sent_bytes.load(Ordering::Relaxed))
+    }
+
     /// One frame to several, or to one with whom it takes a lock or a wait.
     #[cold]
     fn inject_slowly(&mut self, frame: FrameRef<'_>, target: Target, nonblocking: bool) -> Result<(), PortError> {
@@ -175,8 +183,8 @@ impl Tx {
     }
 
     /// Sends frames from the ring's beginning for as long as they have the same addresses. Returns how many.
-    fn send_run(&mut self, ring: &mut TxRing, nonblocking: bool, time_ns: u64) -> u32 {
-        let at = ring.hwcur();
+    fn send_run(&mut self, ring: &mut Outgoing<'_>, nonblocking: bool, time_ns: u64) -> u32 {
+        let at = ring.first();
         let Some((Some(first), _)) = ring.frame_at(at) else { return 0 };
         let Some((addresses, (destination, source))) = first.address_bytes().zip(first.addresses()) else { return 0 };
         let target = self.routes.target(&self.member, destination, source, age_of(time_ns));
@@ -194,8 +202,8 @@ impl Tx {
 
     /// Sends up to [`BATCH`] frames from the ring's beginning, each destination's under one lock. Returns how many slots
     /// were looked at as frames, and how many of those were.
-    fn send_grouped(&mut self, ring: &mut TxRing, nonblocking: bool, time_ns: u64) -> (usize, u32) {
-        let (mut at, mut looked_at, mut bytes) = (ring.hwcur(), 0, 0);
+    fn send_grouped(&mut self, ring: &mut Outgoing<'_>, nonblocking: bool, time_ns: u64) -> (usize, u32) {
+        let (mut at, mut looked_at, mut bytes) = (ring.first(), 0, 0);
         self.batch.clear();
         while looked_at < BATCH {
             let Some((frame, next)) = ring.frame_at(at) else { break };
@@ -216,6 +224,28 @@ impl Tx {
         let frames = self.batch.len() as u32;
         self.count_sent(u64::from(frames), bytes);
         (looked_at, frames)
+    }
+
+    /// Sends all frames of a ring. Returns how many.
+    fn send_all(&mut self, frames: &mut Outgoing<'_>, nonblocking: bool) -> u32 {
+        self.refresh();
+        let time_ns = self.clock.now();
+        let mut sent = 0;
+        loop {
+            // The common case: all frames to one port, whom nobody watches.
+            if self.routes.is_quiet() {
+                let run = self.send_run(frames, nonblocking, time_ns);
+                sent += run;
+                if run > SHORT_RUN {
+                    continue;
+                }
+            }
+            let (looked_at, grouped) = self.send_grouped(frames, nonblocking, time_ns);
+            sent += grouped;
+            if looked_at == 0 {
+                return sent;
+            }
+        }
     }
 }
 
@@ -263,30 +293,28 @@ impl PortTx for Tx {
 
     fn txsync(&mut self, nonblocking: bool) -> Result<u32, PortError> {
         let Some(mut ring) = self.ring.take() else { return Ok(0) };
-        self.refresh();
-        let time_ns = self.clock.now();
-        let mut sent = 0;
-        loop {
-            // The common case: all frames to one port, whom nobody watches.
-            if self.routes.is_quiet() {
-                let frames = self.send_run(&mut ring, nonblocking, time_ns);
-                sent += frames;
-                if frames > SHORT_RUN {
-                    continue;
-                }
-            }
-            let (looked_at, frames) = self.send_grouped(&mut ring, nonblocking, time_ns);
-            sent += frames;
-            if looked_at == 0 {
-                break;
-            }
-        }
-        let malformed = ring.take_malformed();
+        let mut frames = ring.outgoing();
+        let sent = self.send_all(&mut frames, nonblocking);
+        let (to, malformed) = frames.done();
+        ring.consume(to);
         if malformed != 0 {
             crate::peer::add(&self.member.page.drops.malformed, malformed);
         }
         self.ring = Some(ring);
         Ok(sent)
+    }
+
+    /// One copy, straight from the other port's ring into the receivers'.
+    fn forward(&mut self, from: &mut RxRing, slots: u32, nonblocking: bool) -> Result<Forwarded, PortError> {
+        self.refuse_if_read_only()?;
+        let before = self.sent();
+        let mut frames = from.outgoing();
+        frames.keep(slots);
+        self.send_all(&mut frames, nonblocking);
+        let done = frames.done();
+        from.pass(done);
+        let now = self.sent();
+        Ok(Forwarded { frames: now.0.wrapping_sub(before.0), bytes: now.1.wrapping_sub(before.1), refused: 0 })
     }
 }
 

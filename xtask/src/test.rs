@@ -34,7 +34,7 @@ const SECONDS_FOR_OTHERS: u32 = 900;
 const LONGER: u32 = 20;
 
 /// What the checks run besides Rust.
-const NEEDS: [Need; 18] = [
+const NEEDS: [Need; 20] = [
     need("tcpdump", "tcpdump"),
     need("tshark", "tshark"),
     need("ngrep", "ngrep"),
@@ -52,6 +52,8 @@ const NEEDS: [Need; 18] = [
     need("readelf", "binutils"),
     need("/usr/include/pcap/pcap.h", "libpcap-dev"),
     need("ip", "iproute2"),
+    need("ethtool", "ethtool"),
+    need("ping", "iputils-ping"),
     need("ps", "procps"),
 ];
 

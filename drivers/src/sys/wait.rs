@@ -19,7 +19,15 @@ pub struct Ready {
 /// # Errors
 /// `Interrupted` after a signal, and what else poll(2) says.
 pub fn poll<const N: usize>(fds: [BorrowedFd<'_>; N], timeout: Option<Duration>) -> io::Result<[Ready; N]> {
-    let mut polled = fds.map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
+    poll_numbers(fds.map(|fd| fd.as_raw_fd()), timeout)
+}
+
+/// As [`poll`], for descriptors whose owner gave only their numbers. One that is not open has an error.
+///
+/// # Errors
+/// As [`poll`].
+pub fn poll_numbers<const N: usize>(fds: [RawFd; N], timeout: Option<Duration>) -> io::Result<[Ready; N]> {
+    let mut polled = fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
     let timeout = timeout.map(|t| libc::timespec {
         tv_sec: libc::time_t::try_from(t.as_secs()).unwrap_or(libc::time_t::MAX),
         tv_nsec: t.subsec_nanos().into(),
@@ -90,9 +98,17 @@ impl Any {
     /// # Errors
     /// What epoll_ctl(2) says.
     pub fn add(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        self.add_number(fd.as_raw_fd())
+    }
+
+    /// As [`Any::add`], for a descriptor whose owner gave only its number.
+    ///
+    /// # Errors
+    /// As [`Any::add`]; `EBADF` for one that is not open.
+    pub fn add_number(&self, fd: RawFd) -> io::Result<()> {
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 0 };
-        let (any, fd) = (self.0.as_raw_fd(), fd.as_raw_fd());
-        // SAFETY: rules 1 to 3.
+        let any = self.0.as_raw_fd();
+        // SAFETY: rules 1 to 3; a number that is no open descriptor is refused.
         check(unsafe { libc::epoll_ctl(any, libc::EPOLL_CTL_ADD, fd, &mut event) }.into()).map(drop)
     }
 

@@ -1,7 +1,7 @@
 //! The other end of a receive ring: how a sender fills it.
 
+use super::outgoing::Outgoing;
 use super::slots::{FrameRef, Malformed, Run, Slots};
-use super::tx::TxRing;
 use crate::shm::layout::{BUF_SIZE, Layout};
 use crate::shm::mapping::Mapping;
 use std::sync::Arc;
@@ -60,14 +60,14 @@ impl PeerRing {
         Ok(self.slots.add(tail, used))
     }
 
-    /// Copies a run of short frames (with these addresses, if any) from a transmit ring: as [`PeerRing::put`] for each,
+    /// Copies a run of short frames (with these addresses, if any) from another ring: as [`PeerRing::put`] for each,
     /// while they fit `space` slots. Moves `tail` and `at` on; returns the frames and their bytes.
     #[inline(always)]
     pub fn put_run(
         &self,
         tail: &mut u32,
         space: u32,
-        from: &TxRing,
+        from: &Outgoing<'_>,
         at: &mut u32,
         addresses: Option<[u8; 12]>,
         time_ns: u64,

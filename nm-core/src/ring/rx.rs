@@ -7,6 +7,7 @@
 //! ```
 //! `release` moves head to cur; the next rxsync gives those slots back.
 
+use super::outgoing::Outgoing;
 use super::slots::{Direction, Piece, Slots, shuffled};
 use crate::abi::NS_MOREFRAG;
 use crate::shm::layout::Layout;
@@ -151,6 +152,20 @@ impl RxRing {
             if taken.is_some() {
                 return taken;
             }
+        }
+    }
+
+    /// The frames that were not yet handed out, to be sent on. What was done with them is told to [`RxRing::pass`].
+    pub fn outgoing(&mut self) -> Outgoing<'_> {
+        Outgoing::new(&self.slots, &mut self.scratch, self.cur, self.tail)
+    }
+
+    /// The frames before `to` were sent on, and `malformed` slots made no sense: as if they had been handed out.
+    pub fn pass(&mut self, (to, malformed): (u32, u64)) {
+        self.malformed += malformed;
+        if to < self.slots.num_slots() && self.slots.distance(self.cur, to) <= self.slots.distance(self.cur, self.tail)
+        {
+            self.cur = to;
         }
     }
 

@@ -316,6 +316,11 @@ impl Slots {
         self.cell(i).ptr.load(Ordering::Relaxed)
     }
 
+    /// Whether the slot's frame goes on in the next one.
+    pub(crate) fn goes_on(&self, i: u32) -> bool {
+        self.read(i).is_ok_and(|piece| piece.flags & abi::NS_MOREFRAG != 0)
+    }
+
     /// Writes the slot's `ptr`.
     #[inline(always)]
     pub(crate) fn set_time(&self, i: u32, time_ns: u64) {

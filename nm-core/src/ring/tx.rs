@@ -6,6 +6,7 @@
 //!         to be sent     free                      head..tail   to be filled
 //! ```
 
+use super::outgoing::Outgoing;
 use super::slots::{Direction, FrameRef, Piece, Slots};
 use crate::shm::layout::Layout;
 use crate::shm::mapping::Mapping;
@@ -59,22 +60,7 @@ impl TxRing {
     /// Copies `frame` into the next slot or slots. False when there is no space for it.
     #[inline]
     pub fn put(&mut self, frame: &[u8]) -> bool {
-        let room = self.slots.room() as usize;
-        // No division for a frame of one slot.
-        let needed = if frame.len() <= room { 1 } else { frame.len().div_ceil(room) };
-        if needed > self.space() as usize {
-            return false;
-        }
-        match self.slots.write(self.head, FrameRef::from(frame), 0) {
-            Ok(used) => {
-                self.head = self.slots.add(self.head, used);
-                true
-            }
-            Err(_) => {
-                self.malformed += 1;
-                false
-            }
-        }
+        self.put_frame(FrameRef::from(frame))
     }
 
     /// Queues the next slot with `len` bytes of whatever its buffer holds (netmap's way of sending without a copy).
@@ -125,9 +111,8 @@ impl TxRing {
         }
     }
 
-    /// For a port's txsync: slots from `at` up to the head; 0 when `at` is not among those that wait.
     #[inline(always)]
-    pub(super) fn waiting_from(&self, at: u32) -> u32 {
+    fn waiting_from(&self, at: u32) -> u32 {
         if at >= self.slots.num_slots() {
             return 0;
         }
@@ -135,13 +120,30 @@ impl TxRing {
         if avail > all { 0 } else { avail }
     }
 
-    pub(super) fn slots(&self) -> &Slots {
-        &self.slots
+    /// For a port's txsync: the frames that are to be sent. What was done with them is told to [`TxRing::consume`].
+    pub fn outgoing(&mut self) -> Outgoing<'_> {
+        Outgoing::new(&self.slots, &mut self.scratch, self.hwcur, self.head)
     }
 
-    /// The slot number `n` after `at`.
-    pub(super) fn advance(&self, at: u32, n: u32) -> u32 {
-        self.slots.add(at, n)
+    /// As [`TxRing::put`], for a frame that lies in another ring.
+    #[inline]
+    pub fn put_frame(&mut self, frame: FrameRef<'_>) -> bool {
+        let room = self.slots.room() as usize;
+        // No division for a frame of one slot.
+        let needed = if frame.len() <= room { 1 } else { frame.len().div_ceil(room) };
+        if needed > self.space() as usize {
+            return false;
+        }
+        match self.slots.write(self.head, frame, 0) {
+            Ok(used) => {
+                self.head = self.slots.add(self.head, used);
+                true
+            }
+            Err(_) => {
+                self.malformed += 1;
+                false
+            }
+        }
     }
 
     /// For a port's txsync: frees the slots before `to`.

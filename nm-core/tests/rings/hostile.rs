@@ -170,7 +170,7 @@ proptest! {
             write_slots(&region, region.layout.tx_ring(), &garbage);
             let mut at = tx.hwcur();
             let alike = (claimed % 2 == 0).then_some([0; 12]);
-            let (frames, sum) = peer.put_run(&mut tail, 15 - rx.held(), &tx, &mut at, alike, 1);
+            let (frames, sum) = peer.put_run(&mut tail, 15 - rx.held(), &tx.outgoing(), &mut at, alike, 1);
             prop_assert!(frames <= 15 && sum <= u64::from(frames * BUF_SIZE));
             rx.set_tail(tail);
             while rx.next_frame().is_some() {}

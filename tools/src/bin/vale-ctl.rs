@@ -7,6 +7,7 @@ use nm_core::name::{NetmapName, NetmapRings, PortName, ValeName};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
+use tools::attach::Attached;
 use tools::cli::{self, Error, value};
 use tools::probe_view;
 use tools::stop::Stop;
@@ -30,6 +31,11 @@ usage: vale-ctl [COMMAND] [options]
                          wait: the same with 10    drop: drop at once, as netmap
   probe CARD             which drivers netmap:CARD could have, what each costs, which
                          one it gets (NETMAP_DRIVER counts)
+  attach SWITCH:CARD     moves frames between a card's rings and port CARD of the
+                         switch, until ^C or detach (also -a SWITCH:CARD)
+  attach-host SWITCH:CARD  the same, and between the card's host and port CARD-host,
+                         so that the host stays connected (also -h SWITCH:CARD)
+  detach SWITCH:CARD     ends it: the host has its card back (also -d SWITCH:CARD)
 
 options:
   --interval SECONDS     show, top: between two readings (1); 0: show counters only
@@ -37,22 +43,22 @@ options:
   --count N              top: end after N pages
   --mode MODE            create: of the switch's folder, octal (0700, with --group 0770)
   --group NAME           create: the group that may use the switch, by name or number
+  --background           attach: comes back when the card is attached
   -h, --help             this text
 
 Columns of show: FULL, STALL and LONG are frames dropped because the ring was full,
 because its reader stands still, because they don't fit; FILTER were refused by the
 reader's filter, BAD made no sense. RING is slots filled of all, MEM bytes of memory.
 
-netmap's -a, -h IFACE and -d IFACE (attach or detach a card) are understood and refused.
+A card's rings take its frames from the host, where AF_XDP or the netmap module serves it;
+a packet socket (NETMAP_DRIVER=packet, or where nothing else is) leaves them to it.
 
 examples:
   vale-ctl show vale0
   vale-ctl create vale7 --group wireshark
   vale-ctl set-flow vale0 drop
+  vale-ctl -h vale0:eth0 --background
 ";
-
-const NO_CARDS: &str = "cards can't be attached to a switch: run 'bridge -i SWITCH:up -i IFACE' \
-                        to carry frames between a switch and a card";
 
 enum Command {
     List,
@@ -62,6 +68,8 @@ enum Command {
     Destroy(String),
     SetFlow(String, vale::Flow),
     Probe(String),
+    Attach(Attached),
+    Detach(Attached),
     Help,
 }
 
@@ -72,6 +80,7 @@ struct Options {
     count: Option<u64>,
     mode: Option<u32>,
     group: Option<u32>,
+    background: bool,
 }
 
 fn main() -> ExitCode {
@@ -91,6 +100,9 @@ fn run(options: Options) -> Result<(), Error> {
         Command::Destroy(switch) => Ok(vale::destroy(switch)?),
         Command::SetFlow(switch, flow) => Ok(vale::set_flow(switch, *flow)?),
         Command::Probe(card) => probe(card),
+        Command::Attach(card) if options.background => card.attach_in_background(),
+        Command::Attach(card) => card.attach(),
+        Command::Detach(card) => card.detach(),
     }
 }
 
@@ -98,18 +110,23 @@ fn parse(mut args: lexopt::Parser) -> Result<Options, Error> {
     let mut words = Vec::new();
     let mut by_flag = None;
     let (mut interval, mut numbers, mut count) = (Duration::from_secs(1), Numbers::Short, None);
-    let (mut mode, mut group) = (None, None);
+    let (mut mode, mut group, mut background) = (None, None, false);
     while let Some(arg) = args.next()? {
         let command = match arg {
             Short('l') => Command::List,
             Short('n') => Command::Create(value(&mut args, "-n", switch_name)?),
             Short('r') => Command::Destroy(value(&mut args, "-r", switch_name)?),
+            Short('a') => Command::Attach(value(&mut args, "-a", |card| Attached::parse(card, false))?),
+            Short('d') => Command::Detach(value(&mut args, "-d", |card| Attached::parse(card, false))?),
             // netmap's -h takes an interface; alone it asks for help, as everywhere.
             Short('h') => match args.optional_value().or_else(|| args.value().ok()) {
-                Some(_) => return Err(Error::Failed(NO_CARDS.into())),
+                Some(card) => Command::Attach(host(&card.string()?)?),
                 None => Command::Help,
             },
-            Short('a' | 'd') => return Err(Error::Failed(NO_CARDS.into())),
+            Long("background") => {
+                background = true;
+                continue;
+            }
             Long("help") => Command::Help,
             Long("interval") => {
                 interval = value(&mut args, "--interval", parse_seconds)?;
@@ -150,7 +167,10 @@ fn parse(mut args: lexopt::Parser) -> Result<Options, Error> {
     if (mode.is_some() || group.is_some()) && !matches!(command, Command::Create(_)) {
         return Err(Error::Usage("--mode and --group go with create".into()));
     }
-    Ok(Options { command, interval, numbers, count, mode, group })
+    if background && !matches!(command, Command::Attach(_)) {
+        return Err(Error::Usage("--background goes with attach".into()));
+    }
+    Ok(Options { command, interval, numbers, count, mode, group, background })
 }
 
 fn parse_command(words: &[&str]) -> Result<Command, Error> {
@@ -170,11 +190,25 @@ fn parse_command(words: &[&str]) -> Result<Command, Error> {
         }
         ["probe", name] => Ok(Command::Probe(card_name(name)?)),
         ["probe", ..] => Err(Error::Usage("probe takes one CARD".into())),
+        ["attach", name] => Ok(Command::Attach(card(name)?)),
+        ["attach-host", name] => Ok(Command::Attach(host(name)?)),
+        ["detach", name] => Ok(Command::Detach(card(name)?)),
+        [command @ ("attach" | "attach-host" | "detach"), ..] => {
+            Err(Error::Usage(format!("{command} takes one SWITCH:CARD")))
+        }
         [command @ ("create" | "destroy"), ..] => Err(Error::Usage(format!("{command} takes one SWITCH"))),
         ["set-flow", ..] => Err(Error::Usage("set-flow takes a SWITCH and wait, wait=MS or drop".into())),
         [command @ ("list" | "show" | "top"), ..] => Err(Error::Usage(format!("too many arguments to {command}"))),
         [other, ..] => Err(Error::Usage(format!("no command {other:?}"))),
     }
+}
+
+fn card(name: &str) -> Result<Attached, Error> {
+    Attached::parse(name, false).map_err(|why| Error::Usage(format!("{name}: {why}")))
+}
+
+fn host(name: &str) -> Result<Attached, Error> {
+    Attached::parse(name, true).map_err(|why| Error::Usage(format!("{name}: {why}")))
 }
 
 fn switch_name(name: &str) -> Result<String, String> {

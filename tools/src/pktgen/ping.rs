@@ -22,7 +22,7 @@ const BATCH: usize = 64;
 /// # Errors
 /// [`Error::Failed`] when the port is gone, or when nothing was answered.
 pub fn ping(options: &Options, port: TwoWay, stop: &Stop) -> Result<(), Error> {
-    let TwoWay { mut receiver, mut sender } = port;
+    let TwoWay { mut receiver, mut sender, .. } = port;
     let mut frame = udp(&options.ends, options.len);
     let (mut all, mut recent) = (Histogram::default(), Histogram::default());
     let (mut asked, mut lost) = (0_u64, 0_u64);
@@ -95,7 +95,7 @@ fn expect(receiver: &mut Receiver, sleep: bool, timeout: Duration, stop: &Stop) 
 /// # Errors
 /// [`Error::Failed`] when the port is gone.
 pub fn pong(options: &Options, port: TwoWay, stop: &Stop) -> Result<(), Error> {
-    let TwoWay { mut receiver, mut sender } = port;
+    let TwoWay { mut receiver, mut sender, .. } = port;
     let own_mac = options.ends.source_mac;
     let mut meter = Meter::start(options.interval);
     let mut scratch = Vec::new();

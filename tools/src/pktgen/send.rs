@@ -15,7 +15,7 @@ use std::time::Duration;
 /// # Errors
 /// [`Error::Failed`] when the port is gone, may not send, or took none of the frames.
 pub fn run(options: &Options, port: TwoWay, stop: &Stop) -> Result<(), Error> {
-    let TwoWay { mut receiver, mut sender } = port;
+    let TwoWay { mut receiver, mut sender, .. } = port;
     let frame = udp(&options.ends, options.len);
     let pace = Pace::start();
     let mut meter = Meter::start(options.interval);

@@ -1,0 +1,215 @@
+//! Moving frames between pairs of ports, both ways: `bridge`, and cards attached to a switch.
+//!
+//! Each way is a thread that sleeps when nothing moves. A receiver that is full is waited for by the rule of its switch; a frame
+//! that is not taken then is counted and dropped.
+
+use crate::cli::{self, Error, warn};
+use crate::ports::{self, Receiver, Sender, TwoWay};
+use crate::stop::Stop;
+use crate::table::{Align, Table};
+use crate::terminal::ProgressLine;
+use crate::units::{per_second, pps};
+use nm_core::name::{NetmapRings, PortName};
+use nm_core::{Forwarded, PortInfo};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Frames moved at once, at most: a quarter of a ring, so that its senders get slots back while the rest is moved.
+pub const BURST: usize = 256;
+
+/// What went one way.
+#[derive(Default)]
+struct Moved {
+    frames: AtomicU64,
+    bytes: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// One way: from a port to a port.
+struct Way {
+    names: [String; 2],
+    moved: Moved,
+}
+
+/// Opened pairs, not yet moving anything.
+pub struct Pump {
+    tool: &'static str,
+    ends: Vec<(Receiver, Sender)>,
+    ways: Vec<Way>,
+    stop: Arc<Stop>,
+}
+
+impl Pump {
+    /// Opens the ports of all pairs.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when one can't be opened, or they make a circle.
+    pub fn open(tool: &'static str, pairs: &[[String; 2]], stop: &Arc<Stop>) -> Result<Pump, Error> {
+        let (mut ends, mut ways, mut infos) = (Vec::new(), Vec::new(), Vec::new());
+        for [a, b] in pairs {
+            let [there, back] = [ports::open(a, true, stop)?, ports::open(b, true, stop)?];
+            let TwoWay { receiver: from_a, sender: to_a, info: info_a } = there;
+            let TwoWay { receiver: from_b, sender: to_b, info: info_b } = back;
+            infos.extend([info_a, info_b].into_iter().flatten());
+            ends.extend([(from_a, to_b), (from_b, to_a)]);
+            for names in [[a, b], [b, a]] {
+                ways.push(Way { names: names.map(String::clone), moved: Moved::default() });
+            }
+        }
+        refuse_circles(&infos)?;
+        Ok(Pump { tool, ends, ways, stop: Arc::clone(stop) })
+    }
+
+    /// Moves frames until the user wants to end, or a port can't go on. A terminal shows the rates.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] with what a port said.
+    pub fn run(self, burst: usize) -> Result<Summary, Error> {
+        let Pump { tool, ends, ways, stop } = self;
+        let start = Instant::now();
+        let results: Vec<Result<(), Error>> = std::thread::scope(|threads| {
+            let carriers: Vec<_> = ends
+                .into_iter()
+                .zip(&ways)
+                .map(|((from, to), way)| threads.spawn(|| carry(tool, from, to, burst, &way.moved, &stop)))
+                .collect();
+            let shown = show(&ways, &stop);
+            stop.request();
+            let carried = carriers.into_iter().map(|c| c.join().expect("no panic while carrying"));
+            std::iter::once(shown).chain(carried).collect()
+        });
+        let summary = Summary { ways, time: start.elapsed() };
+        let failed = results.into_iter().collect::<Result<(), Error>>();
+        match failed {
+            Ok(()) => Ok(summary),
+            Err(error) => {
+                cli::out(&summary.text())?;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What was moved.
+pub struct Summary {
+    ways: Vec<Way>,
+    time: Duration,
+}
+
+impl Summary {
+    /// As a table.
+    pub fn text(&self) -> String {
+        use Align::{Left, Right};
+        let mut table = Table::new(&[
+            ("FROM", Left),
+            ("TO", Left),
+            ("FRAMES", Right),
+            ("BYTES", Right),
+            ("REFUSED", Right),
+            ("MEAN", Right),
+        ]);
+        for Way { names: [from, to], moved } in &self.ways {
+            // ORDER: Relaxed; the threads that counted have been joined.
+            let numbers = [&moved.frames, &moved.bytes, &moved.refused].map(|n| n.load(Ordering::Relaxed));
+            let mean = pps(per_second(numbers[0], self.time));
+            let [frames, bytes, refused] = numbers.map(|n| n.to_string());
+            table.row([from.clone(), to.clone(), frames, bytes, refused, mean]);
+        }
+        table.text()
+    }
+}
+
+/// A card whose frames the host gets anyway, and the same card's host rings: what the one brings would go to the host a second
+/// time, and come back from there as received, for ever.
+fn refuse_circles(ports: &[PortInfo]) -> Result<(), Error> {
+    let card = |info: &PortInfo| match PortName::parse(&info.name) {
+        Ok(PortName::Netmap(name)) => Some((name.ifname, name.rings)),
+        _ => None,
+    };
+    let copies = ports.iter().filter(|p| p.driver == "af_packet").filter_map(card);
+    for (ifname, _) in copies {
+        let host = |(name, rings): (String, NetmapRings)| name == ifname && rings == NetmapRings::Host;
+        if ports.iter().filter_map(card).any(host) {
+            return Err(Error::Failed(format!(
+                "netmap:{ifname} is served by AF_PACKET here, which leaves the card's frames to the host: together with \
+                 netmap:{ifname}^ the host would get each of them twice (AF_XDP or the netmap module take them away)"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Moves frames one way until the user wants to end; when it can't, everything ends.
+fn carry(
+    tool: &str,
+    mut from: Receiver,
+    mut to: Sender,
+    burst: usize,
+    moved: &Moved,
+    stop: &Stop,
+) -> Result<(), Error> {
+    let result = carry_until_stop(&mut from, &mut to, burst, moved, stop);
+    stop.request();
+    if let Some(why) = to.refusal() {
+        warn(tool, &format!("frames were refused, the last one because: {why}"));
+    }
+    result
+}
+
+fn carry_until_stop(
+    from: &mut Receiver,
+    to: &mut Sender,
+    burst: usize,
+    moved: &Moved,
+    stop: &Stop,
+) -> Result<(), Error> {
+    while !stop.requested() {
+        from.wait(stop, None)?;
+        let Forwarded { frames, bytes, refused } = ports::forward(from, to, burst)?;
+        // ORDER: Relaxed, all three; counters that are only shown.
+        moved.frames.fetch_add(frames, Ordering::Relaxed);
+        moved.bytes.fetch_add(bytes, Ordering::Relaxed);
+        moved.refused.fetch_add(refused, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// Shows the rates on a terminal, until the user wants to end.
+fn show(ways: &[Way], stop: &Stop) -> Result<(), Error> {
+    let mut line = ProgressLine::on_stderr();
+    let interval = line.is_visible().then_some(Duration::from_secs(1));
+    // ORDER: Relaxed; counters that are only shown.
+    let frames = || -> Vec<u64> { ways.iter().map(|way| way.moved.frames.load(Ordering::Relaxed)).collect() };
+    let (mut before, mut at) = (frames(), Instant::now());
+    while !stop.wait(interval)? {
+        let (now, time) = (frames(), at.elapsed());
+        let rates = ways.iter().zip(now.iter().zip(&before)).map(|(Way { names: [from, to], .. }, (now, before))| {
+            format!("{from} -> {to} {}", pps(per_second(now - before, time)))
+        });
+        line.show(&rates.collect::<Vec<_>>().join("   "));
+        (before, at) = (now, at + time);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nm_core::PortKind;
+
+    fn port(name: &str, driver: &'static str) -> PortInfo {
+        let kind = PortKind::Port;
+        PortInfo { name: name.into(), driver, kind, rx_slots: 0, tx_slots: 0, buf_size: 0, memory: 0 }
+    }
+
+    #[test]
+    fn a_copy_is_not_bridged_to_its_own_host() {
+        let host = port("netmap:eth0^", "host ring");
+        let refused = refuse_circles(&[port("netmap:eth0", "af_packet"), host.clone()]).unwrap_err().to_string();
+        assert!(refused.contains("twice"), "{refused}");
+        assert!(refuse_circles(&[port("netmap:eth0", "af_xdp"), host.clone()]).is_ok());
+        assert!(refuse_circles(&[port("netmap:eth1", "af_packet"), host.clone()]).is_ok());
+        assert!(refuse_circles(&[port("vale0:a", "vale"), host]).is_ok());
+    }
+}

@@ -1,0 +1,241 @@
+//! Cards between hosts: bridged to their own host, and attached to a switch. Hosts are network namespaces of these tests' own.
+
+mod common;
+
+use common::{Folder, LIMIT, Running};
+use nix::sched::{CloneFlags, setns};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const BRIDGE: &str = env!("CARGO_BIN_EXE_bridge");
+const VALE_CTL: &str = env!("CARGO_BIN_EXE_vale-ctl");
+const PKT_GEN: &str = env!("CARGO_BIN_EXE_pkt-gen");
+
+/// A host: a namespace, held by a process that sleeps.
+struct Host(Child);
+
+impl Host {
+    /// `None`, said aloud, where no namespace can be made.
+    fn new() -> Option<Host> {
+        let mut child = Command::new("unshare")
+            .args(["-n", "sh", "-c", "echo ready && exec sleep 600"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("unshare");
+        let mut ready = [0; 6];
+        let made = child.stdout.take().is_some_and(|mut out| out.read_exact(&mut ready).is_ok());
+        let host = Host(child);
+        if !made {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "\nskipped: no network namespace can be made here").and_then(|()| out.flush()).ok();
+            return None;
+        }
+        // Without IPv6 the kernel sends nothing of its own.
+        host.sh("sysctl -q -w net.ipv6.conf.default.disable_ipv6=1; ip link set lo up");
+        Some(host)
+    }
+
+    fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &self.pid(), "-n", program]);
+        command
+    }
+
+    #[track_caller]
+    fn sh(&self, line: &str) -> String {
+        let run = self.command("sh").args(["-c", line]).output().expect("nsenter");
+        assert!(run.status.success(), "{line}: {}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8_lossy(&run.stdout).into_owned()
+    }
+
+    fn start(&self, folder: &Folder, tool: &str, line: &str) -> Running {
+        let mut command = self.command(tool);
+        command.args(line.split_whitespace()).env("VALE_DIR", folder.path(""));
+        Running::start(command)
+    }
+
+    fn namespace(&self) -> File {
+        File::open(format!("/proc/{}/ns/net", self.pid())).expect("the namespace")
+    }
+
+    /// A cable to another host, `ours` here and `theirs` there, both up. The other end fills in its checksums itself, since no
+    /// wire does it on the way.
+    fn cable(&self, ours: &str, other: &Host, theirs: &str) {
+        self.sh(&format!(
+            "ip link add {ours} type veth peer name {theirs} netns {}; ip link set {ours} up",
+            other.pid()
+        ));
+        other.sh(&format!("ip link set {theirs} up; ethtool -K {theirs} tx off >/dev/null"));
+    }
+
+    /// Whether `address` answers three pings of three.
+    fn reaches(&self, address: &str) -> bool {
+        let run = self.command("ping").args(["-q", "-c3", "-i0.2", "-W2", address]).output().expect("ping");
+        String::from_utf8_lossy(&run.stdout).contains(" 3 received")
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Megabytes that go each way over TCP.
+const MEGABYTES: usize = 8;
+
+fn bytes(seed: u8) -> Vec<u8> {
+    (0..MEGABYTES << 20).map(|n| (n / 3) as u8 ^ (n >> 11) as u8 ^ seed).collect()
+}
+
+/// Sends [`MEGABYTES`] each way at once between two hosts; every byte must arrive.
+fn exchange(client: &Host, server: &Host, address: &str) {
+    let exchange_on = |mut stream: TcpStream, send: u8, expect: u8| {
+        stream.set_read_timeout(Some(LIMIT)).expect("a timeout");
+        stream.set_write_timeout(Some(LIMIT)).expect("a timeout");
+        let mut writer = stream.try_clone().expect("a second descriptor");
+        std::thread::scope(|threads| {
+            threads.spawn(move || writer.write_all(&bytes(send)).expect("sent"));
+            let mut got = vec![0; MEGABYTES << 20];
+            stream.read_exact(&mut got).expect("received");
+            assert!(got == bytes(expect), "bytes changed on the way");
+        });
+    };
+    let (of_client, of_server) = (client.namespace(), server.namespace());
+    let (listening, listens) = std::sync::mpsc::channel();
+    std::thread::scope(|threads| {
+        threads.spawn(move || {
+            setns(of_server, CloneFlags::CLONE_NEWNET).expect("the server's namespace");
+            let listener = TcpListener::bind((address, 0)).expect("a listener");
+            listening.send(listener.local_addr().expect("an address")).expect("somebody waits");
+            exchange_on(listener.accept().expect("a client").0, 1, 2);
+        });
+        threads.spawn(move || {
+            setns(of_client, CloneFlags::CLONE_NEWNET).expect("the client's namespace");
+            let address = listens.recv_timeout(LIMIT).expect("the server listens");
+            exchange_on(TcpStream::connect_timeout(&address, LIMIT).expect("a connection"), 2, 1);
+        });
+    });
+}
+
+#[track_caller]
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !done() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Two hosts on a cable, `va` and `vb`, and whether the first one's card can be taken from it; says so when not.
+fn two_hosts() -> Option<(Host, Host)> {
+    let (here, there) = (Host::new()?, Host::new()?);
+    here.cable("va", &there, "vb");
+    here.sh("ip addr add 10.9.0.1/24 dev va");
+    there.sh("ip addr add 10.9.0.2/24 dev vb");
+    assert!(here.reaches("10.9.0.2"), "the cable itself");
+    Some((here, there))
+}
+
+#[test]
+fn a_host_stays_connected_through_a_bridge_and_after_its_death() {
+    let (folder, Some((here, there))) = (Folder::new(), two_hosts()) else { return };
+    let bridge = here.start(&folder, BRIDGE, "-i netmap:va -i netmap:va^");
+    until("the host's frames are not diverted", || here.sh("ip -o link").contains("nmhost"));
+    assert!(here.reaches("10.9.0.2"), "through the bridge");
+    assert!(there.reaches("10.9.0.1"), "through the bridge");
+    exchange(&here, &there, "10.9.0.2");
+    exchange(&there, &here, "10.9.0.1");
+
+    let pid = rustix::process::Pid::from_raw(bridge.pid() as i32).expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it runs");
+    assert_eq!(bridge.finish().status, None);
+    until("the tap is still there", || !here.sh("ip -o link").contains("nmhost"));
+    assert!(here.reaches("10.9.0.2"), "after the bridge");
+    assert!(!here.sh("ip -o link show va").contains("xdp"), "a program stays on the card");
+
+    let bridge = here.start(&folder, BRIDGE, "-i netmap:va -i netmap:va^");
+    until("the host's frames are not diverted", || here.sh("ip -o link").contains("nmhost"));
+    assert!(here.reaches("10.9.0.2"), "through a second bridge");
+    bridge.interrupt();
+    let ended = bridge.finish().ok();
+    let moved = |from: &str| common::row(&ended.stdout, from)[2].parse::<u32>().expect("frames");
+    // The tap is there a moment before frames are diverted to it: maybe not all of them were.
+    assert!(moved("netmap:va") > 0 && moved("netmap:va^") > 0, "{ended:?}");
+    assert!(here.reaches("10.9.0.2"), "after the second bridge");
+}
+
+#[test]
+fn a_copy_of_a_card_is_not_bridged_to_its_host() {
+    let (folder, Some((here, _there))) = (Folder::new(), two_hosts()) else { return };
+    let mut command = here.command(BRIDGE);
+    command.args(["-i", "netmap:va", "-i", "netmap:va^"]).env("NETMAP_DRIVER", "packet");
+    Running::start(command).finish().refused(1, "the host would get each of them twice");
+    assert!(here.reaches("10.9.0.2"));
+    here.start(&folder, BRIDGE, "-i netmap:nosuch -i vale0:a").finish().refused(1, "No such device exists");
+}
+
+#[test]
+fn two_hosts_are_joined_by_a_switch_with_their_cards_attached() {
+    let folder = Folder::new();
+    let (Some(middle), Some(one), Some(two)) = (Host::new(), Host::new(), Host::new()) else { return };
+    for (host, card, end, address) in [(&one, "c1", "e1", "10.9.0.1/24"), (&two, "c2", "e2", "10.9.0.2/24")] {
+        middle.cable(card, host, end);
+        host.sh(&format!("ip addr add {address} dev {end}"));
+    }
+    assert!(!one.reaches("10.9.0.2"), "there is no way yet");
+    let first = middle.start(&folder, VALE_CTL, "-a vale0:c1");
+    folder.await_port("vale0:c1");
+    let background = middle.start(&folder, VALE_CTL, "attach vale0:c2 --background").finish().ok();
+    assert_eq!((background.stdout.as_str(), background.stderr.as_str()), ("", ""));
+    let list = folder.run(VALE_CTL, "list").ok().stdout;
+    assert_eq!(common::row(&list, "vale0:c2")[3], "vale-ctl");
+    // Who asked in vain before asks again in a second.
+    until("no way through the switch", || one.reaches("10.9.0.2"));
+    assert!(two.reaches("10.9.0.1"));
+    exchange(&one, &two, "10.9.0.2");
+
+    // A third port of the switch sends to both; one that is no card is not detached.
+    middle.start(&folder, PKT_GEN, "-i vale0:x -f tx -n 10").finish().ok();
+    let other = middle.start(&folder, PKT_GEN, "-i vale0:x -f rx");
+    folder.await_port("vale0:x");
+    folder.run(VALE_CTL, "detach vale0:x").refused(1, "vale0:x is no attached card: it is open in pkt-gen");
+    other.interrupt();
+    other.finish().ok();
+
+    folder.run(VALE_CTL, "-d vale0:c2").ok();
+    folder.run(VALE_CTL, "detach vale0:c2").refused(1, "vale0:c2: No such switch or port exists");
+    assert!(!one.reaches("10.9.0.2"));
+    folder.run(VALE_CTL, "-d vale0:c1").ok();
+    let ended = first.finish().ok();
+    assert!(ended.stdout.contains("REFUSED") && ended.stderr.is_empty(), "{ended:?}");
+    assert!(folder.run(VALE_CTL, "").ok().stdout.starts_with("no switches"));
+    assert!(!middle.sh("ip -o link").contains("xdp"), "a program stays on a card");
+}
+
+#[test]
+fn a_host_stays_connected_through_the_switch_that_it_is_attached_to() {
+    let (folder, Some((here, there))) = (Folder::new(), two_hosts()) else { return };
+    let attached = here.start(&folder, VALE_CTL, "-h vale0:va");
+    folder.await_port("vale0:va-host");
+    assert!(here.reaches("10.9.0.2") && there.reaches("10.9.0.1"));
+    exchange(&here, &there, "10.9.0.2");
+    // Everybody on the switch sees what the host says to all.
+    let listener = here.start(&folder, PKT_GEN, "-i vale0:* -f rx -n 1");
+    folder.await_port("vale0:*");
+    assert!(here.reaches("10.9.0.2"));
+    listener.finish().ok();
+    attached.interrupt();
+    attached.finish().ok();
+    assert!(here.reaches("10.9.0.2"));
+}
