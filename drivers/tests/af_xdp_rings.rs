@@ -1,0 +1,203 @@
+//! The port's own code with the kernel taken away: the same rings in memory of ours, and a model of the kernel at their
+//! other ends. `--ignored --nocapture` measures what a frame costs (in a release build).
+
+use drivers::af_xdp::ring::{Cells, Descriptor, Filler, Taker};
+use drivers::af_xdp::rx::{In, Mover};
+use drivers::af_xdp::tx::Out;
+use drivers::af_xdp::umem::Layout;
+use nm_core::ring::slots::Piece;
+use nm_core::shm::mapping::Mapping;
+use nm_core::sync::{AtomicU32, AtomicU64};
+use nm_core::{RxRing, TxRing};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A ring's words in memory.
+#[derive(Clone)]
+struct Memory(Arc<(AtomicU32, AtomicU32, AtomicU32, Vec<AtomicU64>)>);
+
+impl Memory {
+    fn new(words: u32, position: u32) -> Memory {
+        let words = (0..words).map(|_| AtomicU64::new(0)).collect();
+        Memory(Arc::new((AtomicU32::new(position), AtomicU32::new(position), AtomicU32::new(0), words)))
+    }
+}
+
+impl Cells for Memory {
+    fn producer(&self) -> &AtomicU32 {
+        &self.0.0
+    }
+    fn consumer(&self) -> &AtomicU32 {
+        &self.0.1
+    }
+    fn flags(&self) -> &AtomicU32 {
+        &self.0.2
+    }
+    fn words(&self) -> &[AtomicU64] {
+        &self.0.3
+    }
+}
+
+const LAYOUT: Layout = Layout { chunk: 2048, queues: 1, per_queue: 512, tx_slots: 512 };
+
+/// A port's receive side, and the kernel's ends of its rings.
+struct Receiving {
+    mover: Mover<Memory>,
+    kernel_rx: Filler<Memory, 2>,
+    kernel_fill: Taker<Memory, 1>,
+}
+
+impl Receiving {
+    /// `position`: where the rings' positions begin, so that they pass 2^32.
+    fn new(position: u32) -> Receiving {
+        let (n, region) = (LAYOUT.per_queue, Mapping::anonymous(LAYOUT.total_bytes()).unwrap());
+        let (rx, fill) = (Memory::new(2 * n, position), Memory::new(n, position));
+        let ring = RxRing::make(&region, &LAYOUT.rx_place(), vec![2; n as usize + 1]).unwrap();
+        let mut ours: Filler<Memory, 1> = Filler::new(fill.clone()).unwrap();
+        (2..2 + n).for_each(|buf| assert!(ours.put(LAYOUT.chunks().address(buf))));
+        ours.publish();
+        let queue = In { rx: Taker::new(rx.clone()).unwrap(), fill: ours, unpublished: false };
+        let kernel_fill = Taker::new(fill).unwrap();
+        let mover = Mover::new(vec![queue], LAYOUT.chunks(), ring);
+        Receiving { mover, kernel_rx: Filler::new(rx).unwrap(), kernel_fill }
+    }
+
+    /// The kernel receives one frame of these pieces, if there are buffers.
+    fn arrive(&mut self, lens: &[u32]) -> bool {
+        if (self.kernel_fill.ready() as usize) < lens.len() {
+            return false;
+        }
+        for (n, &len) in lens.iter().enumerate() {
+            let descriptor = Descriptor { address: self.kernel_fill.address(n as u32), len, more: n + 1 < lens.len() };
+            assert!(self.kernel_rx.put(descriptor));
+        }
+        self.kernel_fill.release(lens.len() as u32);
+        self.kernel_rx.publish();
+        true
+    }
+}
+
+#[test]
+fn frames_go_through_and_buffers_go_round() {
+    let mut port = Receiving::new(u32::MAX - 700);
+    let mut arrived = 0;
+    for round in 0..2000u32 {
+        let lens: &[u32] = if round % 3 == 0 { &[1792, 1792, 100] } else { &[60] };
+        (0..round % 50).for_each(|_| arrived += u32::from(port.arrive(lens)));
+        port.mover.sync();
+        while let Some(frame) = port.mover.ring.next_frame() {
+            assert_eq!(frame.len, lens.iter().sum::<u32>());
+            arrived -= 1;
+        }
+        port.mover.ring.release();
+        assert_eq!((port.mover.malformed, port.mover.ring.take_malformed()), (0, 0));
+    }
+    assert_eq!(arrived, 0);
+    port.mover.sync();
+    let mut all = 0;
+    while port.arrive(&[60]) {
+        all += 1;
+    }
+    assert_eq!(all, LAYOUT.per_queue, "no buffer is lost");
+}
+
+#[test]
+fn descriptors_that_make_no_sense_are_counted_and_their_buffers_return() {
+    let mut port = Receiving::new(0);
+    let address = |port: &mut Receiving| {
+        assert!(port.kernel_fill.ready() > 0);
+        let address = port.kernel_fill.address(0);
+        port.kernel_fill.release(1);
+        address
+    };
+    let a: Vec<u64> = (0..6).map(|_| address(&mut port)).collect();
+    for (at, len, more) in [
+        (a[0] + 1, 60, false),
+        (a[1], 1793, false),
+        (a[2], u32::MAX, false),
+        (a[3], 1792, true),
+        (a[4] + 8, 60, false),
+        (u64::MAX, 60, false),
+        (a[5], 60, false),
+    ] {
+        assert!(port.kernel_rx.put(Descriptor { address: at, len, more }));
+    }
+    port.kernel_rx.publish();
+    assert_eq!(port.mover.sync(), 1);
+    assert_eq!(port.mover.ring.next_frame().map(|f| f.len), Some(60));
+    assert!(port.mover.malformed >= 5);
+    port.mover.ring.release();
+    port.mover.sync();
+    let mut all = 0;
+    while port.arrive(&[60]) {
+        all += 1;
+    }
+    assert_eq!(all, LAYOUT.per_queue, "no buffer is lost");
+}
+
+#[test]
+fn positions_that_make_no_sense_take_nothing() {
+    use nm_core::sync::Ordering;
+    let memory = Memory::new(128, 0);
+    let mut taker: Taker<Memory, 2> = Taker::new(memory.clone()).unwrap();
+    memory.producer().store(65, Ordering::Relaxed);
+    assert_eq!(taker.ready(), 0, "more than the ring has");
+    memory.producer().store(64, Ordering::Relaxed);
+    taker.look_again();
+    assert_eq!(taker.ready(), 64);
+    let memory = Memory::new(64, 7);
+    let mut filler: Filler<Memory, 1> = Filler::new(memory.clone()).unwrap();
+    memory.consumer().store(1000, Ordering::Relaxed);
+    assert_eq!(filler.room(1000), 0);
+    assert!(!filler.put(1));
+    assert!(Filler::<Memory, 1>::new(Memory::new(63, 0)).is_none());
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn what_a_frame_costs_without_a_kernel() {
+    const BATCH: u32 = 64;
+    let (mut best_rx, mut best_tx) = (f64::MAX, f64::MAX);
+    let mut port = Receiving::new(0);
+    let mut sum = 0u64;
+    for _ in 0..20_000 {
+        (0..BATCH).for_each(|_| assert!(port.arrive(&[60])));
+        let start = Instant::now();
+        port.mover.sync();
+        while let Some(frame) = port.mover.ring.next_frame() {
+            sum += u64::from(frame.len);
+        }
+        port.mover.ring.release();
+        best_rx = best_rx.min(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
+    }
+    let (n, region) = (LAYOUT.tx_slots, Mapping::anonymous(LAYOUT.total_bytes()).unwrap());
+    let slots = LAYOUT.tx_first()..LAYOUT.tx_first() + n;
+    let mut ring = TxRing::make(&region, &LAYOUT.tx_place(), slots.collect()).unwrap();
+    let (tx, completion) = (Memory::new(2 * n, 0), Memory::new(n, 0));
+    let free = (LAYOUT.tx_first() + n..LAYOUT.num_bufs()).collect();
+    let mut out = Out {
+        tx: Filler::new(tx.clone()).unwrap(),
+        completion: Taker::new(completion.clone()).unwrap(),
+        chunks: LAYOUT.chunks(),
+        free,
+    };
+    let mut kernel_tx: Taker<Memory, 2> = Taker::new(tx).unwrap();
+    let mut kernel_done: Filler<Memory, 1> = Filler::new(completion).unwrap();
+    let frame = [2u8; 60];
+    for _ in 0..20_000 {
+        let start = Instant::now();
+        for _ in 0..BATCH {
+            let buf_idx = out.take().expect("a buffer");
+            ring.fill(buf_idx, &frame);
+            assert!(out.put(Piece { buf_idx, len: 60, flags: 0 }));
+            out.tx.publish();
+        }
+        best_tx = best_tx.min(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
+        let ready = kernel_tx.ready();
+        (0..ready).for_each(|n| assert!(kernel_done.put(kernel_tx.descriptor(n).address)));
+        kernel_tx.release(ready);
+        kernel_done.publish();
+    }
+    assert!(sum > 0);
+    eprintln!("receive {best_rx:.1} ns, send {best_tx:.1} ns a frame of 60 bytes");
+}
