@@ -5,6 +5,7 @@ use drivers::af_xdp::ring::{Cells, Descriptor, Filler, Taker};
 use drivers::af_xdp::rx::{In, Mover};
 use drivers::af_xdp::tx::Out;
 use drivers::af_xdp::umem::Layout;
+use drivers::bpf::{METADATA_LEN, Metadata};
 use nm_core::ring::slots::Piece;
 use nm_core::shm::mapping::Mapping;
 use nm_core::sync::{AtomicU32, AtomicU64};
@@ -45,6 +46,8 @@ struct Receiving {
     mover: Mover<Memory>,
     kernel_rx: Filler<Memory, 2>,
     kernel_fill: Taker<Memory, 1>,
+    /// What the kernel's program writes before frames.
+    metadata: Option<Metadata>,
 }
 
 impl Receiving {
@@ -59,7 +62,7 @@ impl Receiving {
         let queue = In { rx: Taker::new(rx.clone()).unwrap(), fill: ours, unpublished: false };
         let kernel_fill = Taker::new(fill).unwrap();
         let mover = Mover::new(vec![queue], LAYOUT.chunks(), ring);
-        Receiving { mover, kernel_rx: Filler::new(rx).unwrap(), kernel_fill }
+        Receiving { mover, kernel_rx: Filler::new(rx).unwrap(), kernel_fill, metadata: None }
     }
 
     /// The kernel receives one frame of these pieces, if there are buffers.
@@ -69,6 +72,10 @@ impl Receiving {
         }
         for (n, &len) in lens.iter().enumerate() {
             let descriptor = Descriptor { address: self.kernel_fill.address(n as u32), len, more: n + 1 < lens.len() };
+            if let (0, Some(metadata)) = (n, self.metadata) {
+                let buf_idx = LAYOUT.chunks().buffer(descriptor.address).expect("a buffer's address");
+                assert!(self.mover.ring.set_note(buf_idx, METADATA_LEN as u32, metadata.bytes()));
+            }
             assert!(self.kernel_rx.put(descriptor));
         }
         self.kernel_fill.release(lens.len() as u32);
@@ -136,6 +143,25 @@ fn descriptors_that_make_no_sense_are_counted_and_their_buffers_return() {
 }
 
 #[test]
+fn a_frame_has_the_time_of_its_own_metadata_and_none_of_an_earlier_frame() {
+    let mut port = Receiving::new(0);
+    let mut last = 0;
+    for n in 0..3 * LAYOUT.per_queue {
+        // Every third frame comes without metadata, in a buffer that had some of an hour ago.
+        let ago = if n % 3 == 0 { 3_600_000_000_000 } else { 0 };
+        let time_ns = drivers::sys::xdp::monotonic_ns() - ago.min(drivers::sys::xdp::monotonic_ns() / 2);
+        port.metadata = (n % 3 != 2).then_some(Metadata { time_ns, generation: 1 });
+        assert!(port.arrive(&[60]));
+        port.mover.sync();
+        let told = port.mover.ring.next_frame().expect("a frame").time_ns;
+        port.mover.ring.release();
+        let recent = nm_core::sys::realtime_ns().abs_diff(told) < 1_000_000_000;
+        assert_eq!(recent, n % 3 != 0, "frame {n}: {told}, after {last}");
+        last = told;
+    }
+}
+
+#[test]
 fn positions_that_make_no_sense_take_nothing() {
     use nm_core::sync::Ordering;
     let memory = Memory::new(128, 0);
@@ -156,9 +182,10 @@ fn positions_that_make_no_sense_take_nothing() {
 #[test]
 #[ignore = "a measurement"]
 fn what_a_frame_costs_without_a_kernel() {
-    const BATCH: u32 = 64;
+    const BATCH: u32 = 256;
     let (mut best_rx, mut best_tx) = (f64::MAX, f64::MAX);
     let mut port = Receiving::new(0);
+    port.metadata = Some(Metadata { time_ns: drivers::sys::xdp::monotonic_ns(), generation: 1 });
     let mut sum = 0u64;
     for _ in 0..20_000 {
         (0..BATCH).for_each(|_| assert!(port.arrive(&[60])));

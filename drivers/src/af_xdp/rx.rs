@@ -51,6 +51,8 @@ pub struct Mover<C> {
     pub ring: RxRing,
     times: Times,
     clock: Clock,
+    /// The clock was read for frames of this sync that don't tell their time.
+    stamped: bool,
     /// Frames taken, not yet counted elsewhere.
     pub frames: u64,
     /// Bytes of them.
@@ -63,13 +65,14 @@ impl<C: Cells> Mover<C> {
     /// Into `ring`.
     pub fn new(queues: Vec<In<C>>, chunks: Chunks, ring: RxRing) -> Mover<C> {
         let (times, clock) = (Times::new(), Clock::new());
-        Mover { queues, chunks, ring, times, clock, frames: 0, bytes: 0, malformed: 0 }
+        Mover { queues, chunks, ring, times, clock, stamped: false, frames: 0, bytes: 0, malformed: 0 }
     }
 
     /// Gives released buffers back, and takes what came. Returns the slots that can be read.
     #[inline]
     pub fn sync(&mut self) -> u32 {
         self.give_back();
+        self.stamped = false;
         let before = self.ring.tail();
         for queue in 0..self.queues.len() {
             self.take(queue);
@@ -138,15 +141,14 @@ impl<C: Cells> Mover<C> {
                 done += 1;
                 continue;
             };
-            if self.ring.room() == 0 {
-                break;
-            }
             let time_ns = self.time(buf_idx);
             // A length of more than 16 bits is more than any buffer has.
             let len = descriptor.len.min(u32::from(u16::MAX));
             if self.ring.append(Piece { buf_idx, len: len as u16, flags: 0 }, time_ns) {
                 self.frames += 1;
                 self.bytes += u64::from(len);
+            } else if self.ring.room() == 0 {
+                break;
             } else {
                 self.refuse(descriptor.address);
             }
@@ -219,7 +221,10 @@ impl<C: Cells> Mover<C> {
         match before.as_ref().and_then(Metadata::read) {
             Some(Metadata { time_ns, .. }) if time_ns != 0 => self.times.realtime(time_ns),
             _ => {
-                self.ring.set_stamp(self.clock.now());
+                if !self.stamped {
+                    self.ring.set_stamp(self.clock.now());
+                    self.stamped = true;
+                }
                 0
             }
         }
