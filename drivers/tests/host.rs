@@ -171,3 +171,61 @@ fn a_card_that_disappears_wakes_the_reader() {
         assert!(start.elapsed() < LIMIT);
     });
 }
+
+/// What the card receives and what the host sends, by one port; what is sent goes to the card alone.
+#[test]
+fn a_card_and_its_host_are_one_port() {
+    with_cable(|| {
+        let options = drivers::Options { driver: Some(drivers::Driver::Xdp), ..drivers::Options::default() };
+        let mut port = match drivers::open(&netmap_name("netmap:va*"), &options) {
+            Ok(port) => port,
+            Err(error @ (PortError::Unsupported { .. } | PortError::Denied { .. })) => {
+                return common::skipped(&error.to_string());
+            }
+            Err(error) => panic!("{error}"),
+        };
+        with_addresses();
+        let (cable, host) = (socket_on("vb"), UdpSocket::bind("10.9.0.1:0").unwrap());
+        assert_eq!(port.rx.wait(1, Some(Duration::from_millis(30))).unwrap(), Woken::TimedOut);
+        for n in 0..50u32 {
+            cable.send(&frame(n, 60), false).unwrap();
+            host.send_to(&n.to_be_bytes(), "10.9.0.2:9").unwrap();
+        }
+        let got = bytes_of(read(&mut port, 100));
+        let received: Vec<&Vec<u8>> = got.iter().filter(|f| f[12..14] == [0x88, 0xb5]).collect();
+        assert!(received.iter().copied().eq(&(0..50).map(|n| frame(n, 60)).collect::<Vec<_>>()));
+        let sent: Vec<&[u8]> = got.iter().filter(|f| f[12..14] == [8, 0]).map(|f| &f[42..46]).collect();
+        assert!(
+            sent.iter().copied().eq((0..50u32).map(|n| n.to_be_bytes()).collect::<Vec<_>>().iter().map(|n| &n[..]))
+        );
+
+        port.tx.inject(&frame(7, 60), false).unwrap();
+        let mut bytes = [0; 2000];
+        let end = Instant::now() + LIMIT;
+        let len = loop {
+            match cable.take_queued(&mut bytes) {
+                Some(len) => break len,
+                None => assert!(Instant::now() < end, "the frame did not leave by the card"),
+            }
+        };
+        assert_eq!(bytes[..len], frame(7, 60));
+        assert_eq!(port.rx.wait(1, Some(Duration::from_millis(30))).unwrap(), Woken::TimedOut, "it came back");
+
+        let fd = port.rx.selectable_fd().unwrap();
+        assert!(!sys::fifo_is_readable(fd));
+        host.send_to(b"more", "10.9.0.2:9").unwrap();
+        assert!(sys::fifo_is_readable(fd));
+        assert_eq!(read(&mut port, 1).len(), 1);
+        port.rx.rxsync().unwrap();
+        port.rx.settle_fd();
+        assert!(!sys::fifo_is_readable(fd));
+        port.control.wake();
+        assert_eq!(port.rx.wait(1, None).unwrap(), Woken::Woken);
+        for name in ["netmap:vale0:a", "netmap:x{1"] {
+            assert!(
+                matches!(drivers::open(&netmap_name(name), &options), Err(PortError::Unsupported { .. })),
+                "{name}"
+            );
+        }
+    });
+}
