@@ -10,11 +10,13 @@ pub struct Outgoing<'a> {
     first: u32,
     end: u32,
     malformed: u64,
+    /// Another core has filled them: their bytes are asked for ahead.
+    far: bool,
 }
 
 impl<'a> Outgoing<'a> {
-    pub(super) fn new(slots: &'a Slots, scratch: &'a mut Vec<u8>, first: u32, end: u32) -> Outgoing<'a> {
-        Outgoing { slots, scratch, first, end, malformed: 0 }
+    pub(super) fn new(slots: &'a Slots, scratch: &'a mut Vec<u8>, [first, end]: [u32; 2], far: bool) -> Outgoing<'a> {
+        Outgoing { slots, scratch, first, end, malformed: 0, far }
     }
 
     /// Leaves only the first `slots` slots; a chain that they cut stays for later.
@@ -76,6 +78,11 @@ impl<'a> Outgoing<'a> {
         }
         let (avail, all) = (self.slots.distance(at, self.end), self.slots.distance(self.first, self.end));
         if avail > all { 0 } else { avail }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_far(&self) -> bool {
+        self.far
     }
 
     pub(super) fn slots(&self) -> &Slots {

@@ -77,9 +77,11 @@ impl PeerRing {
         }
         let frames = from.waiting_from(*at).min(space);
         let run = Run { ring: from.slots(), at: *at, frames, addresses: addresses.unwrap_or_default() };
-        let (frames, bytes) = match addresses {
-            Some(_) => self.slots.copy_run::<true>(*tail, &run, time_ns, PREFETCH),
-            None => self.slots.copy_run::<false>(*tail, &run, time_ns, PREFETCH),
+        let (frames, bytes) = match (addresses.is_some(), from.is_far()) {
+            (true, false) => self.slots.copy_run::<true, false>(*tail, &run, time_ns, PREFETCH),
+            (false, false) => self.slots.copy_run::<false, false>(*tail, &run, time_ns, PREFETCH),
+            (true, true) => self.slots.copy_run::<true, true>(*tail, &run, time_ns, PREFETCH),
+            (false, true) => self.slots.copy_run::<false, true>(*tail, &run, time_ns, PREFETCH),
         };
         *tail = self.slots.add(*tail, frames);
         *at = from.advance(*at, frames);

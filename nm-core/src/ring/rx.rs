@@ -157,7 +157,7 @@ impl RxRing {
 
     /// The frames that were not yet handed out, to be sent on. What was done with them is told to [`RxRing::pass`].
     pub fn outgoing(&mut self) -> Outgoing<'_> {
-        Outgoing::new(&self.slots, &mut self.scratch, self.cur, self.tail)
+        Outgoing::new(&self.slots, &mut self.scratch, [self.cur, self.tail], true)
     }
 
     /// The frames before `to` were sent on, and `malformed` slots made no sense: as if they had been handed out.

@@ -388,10 +388,12 @@ impl Slots {
     /// Copies the frames of a run into slots from `dst` on: whole frames in one buffer each. Stops at the first that is
     /// not such a frame or has other addresses. Returns how many frames, and their bytes.
     ///
+    /// With `FAR` the run lies in a ring that another core has filled.
+    ///
     /// Kept apart, in locals alone: each spilled store would take a place in the processor's store queue, behind
     /// which the lines that the other core still has are waited for; that halved the rate.
     #[inline(never)]
-    pub(crate) fn copy_run<const ALIKE: bool>(
+    pub(crate) fn copy_run<const ALIKE: bool, const FAR: bool>(
         &self,
         mut dst: u32,
         run: &Run<'_>,
@@ -428,6 +430,10 @@ impl Slots {
             cell.ptr.store(time_ns, Ordering::Relaxed);
             bytes += len as u64;
             self.prefetch_write(dst, ahead);
+            // Never beyond the run: there its own sender writes.
+            if FAR && frames - done > ahead {
+                from.prefetch_read(src, ahead);
+            }
             dst = self.next(dst);
             src = from.next(src);
         }

@@ -122,7 +122,7 @@ impl TxRing {
 
     /// For a port's txsync: the frames that are to be sent. What was done with them is told to [`TxRing::consume`].
     pub fn outgoing(&mut self) -> Outgoing<'_> {
-        Outgoing::new(&self.slots, &mut self.scratch, self.hwcur, self.head)
+        Outgoing::new(&self.slots, &mut self.scratch, [self.hwcur, self.head], false)
     }
 
     /// As [`TxRing::put`], for a frame that lies in another ring.
