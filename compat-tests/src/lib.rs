@@ -3,7 +3,7 @@
 //! A test starts real programs with our library preloaded, on the ports of a switch in a folder of its own
 //! ([`sandbox`]), bounded in time and ended with the test ([`process`]). [`cc`] compiles the C programs once, [`cases`] runs those that have cases. [`frames`]
 //! makes the traffic and [`savefile`] writes and reads it as programs do. [`veth`] runs the same C programs against
-//! the system's libpcap on a pair of interfaces in a network namespace of their own; [`hidden`] runs programs where that
+//! the system's libpcap on a pair of interfaces in a network namespace of their own; [`cable`] joins two such hosts; [`hidden`] runs programs where that
 //! library is not to be found. [`filters`] compiles and runs generated filters in both libraries, [`savefiles`] reads capture files,
 //! whole and spoilt, with both; [`files`] runs C programs that read and write them, [`jobs`] real ones.
 //!
@@ -19,6 +19,7 @@
 //! | `SAVEFILE_SEED` | their seed (1) |
 //! | `FILTER_CORPUS` | the captures that they run on; else `../shared/corpus` beside the workspace |
 
+pub mod cable;
 pub mod cases;
 pub mod cc;
 pub mod dist;

@@ -44,6 +44,8 @@ const NEEDS: [Need; 20] = [
     need("bittwist", "bittwist"),
     need("arp-scan", "arp-scan"),
     need("tcpreplay", "tcpreplay"),
+    need("nmap", "nmap"),
+    need("ping", "iputils-ping"),
     need("tcpslice", "tcpslice"),
     need("zstd", "zstd"),
     need("/usr/lib/python3/dist-packages/scapy", "python3-scapy"),
