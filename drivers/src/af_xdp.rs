@@ -314,18 +314,25 @@ struct Counters {
     malformed: AtomicU64,
 }
 
-/// Adds to a counter that has one writer.
+/// Adds to a counter that one thread writes: a locked instruction would wait for all the stores before it.
 #[inline(always)]
 fn count(counter: &AtomicU64, n: u64) {
-    // ORDER: Relaxed; a counter.
-    counter.fetch_add(n, Ordering::Relaxed);
+    // ORDER: Relaxed, both; a counter.
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
 }
 
-/// Takes back what was counted too early.
-#[cold]
+/// Takes off from such a counter.
 fn uncount(counter: &AtomicU64, n: u64) {
-    // ORDER: Relaxed; a counter.
-    counter.fetch_sub(n, Ordering::Relaxed);
+    count(counter, n.wrapping_neg());
+}
+
+/// Adds to a counter that several threads write.
+#[inline(always)]
+fn count_together(counter: &AtomicU64, n: u64) {
+    if n > 0 {
+        // ORDER: Relaxed; a counter.
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
 }
 
 impl Shared {
@@ -410,7 +417,7 @@ impl PortControl for Shared {
     }
 
     fn count_rejected(&self, frames: u64) {
-        count(&self.counters.rejected, frames);
+        count_together(&self.counters.rejected, frames);
     }
 }
 

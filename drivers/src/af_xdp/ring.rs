@@ -182,6 +182,24 @@ impl<C: Cells, const W: usize> Filler<C, W> {
 }
 
 impl<C: Cells> Filler<C, 1> {
+    /// Puts in what `next` gives, `most` addresses and as many as there is room for, at most. Returns how many. Positions stay
+    /// in registers meanwhile, which one by one they don't: what is written may lie anywhere, for all that the compiler knows.
+    #[inline(always)]
+    pub fn put_each(&mut self, most: u32, mut next: impl FnMut() -> Option<u64>) -> u32 {
+        let most = self.room(most).min(most);
+        let (words, start) = (self.cells.words(), self.next);
+        let mask = words.len().wrapping_sub(1);
+        let mut put = 0;
+        while put < most {
+            let Some(address) = next() else { break };
+            // ORDER: Relaxed; published by the producer's Release.
+            words[start.plus(put).0 as usize & mask].store(address, Ordering::Relaxed);
+            put += 1;
+        }
+        self.next = start.plus(put);
+        put
+    }
+
     /// Puts an address in. False when there is no room.
     #[inline(always)]
     pub fn put(&mut self, address: u64) -> bool {
@@ -261,6 +279,25 @@ impl<C: Cells> Taker<C, 1> {
 }
 
 impl<C: Cells> Taker<C, 2> {
+    /// Shows `each` the first `most` entries, which [`Taker::ready`] told, until it returns false; how many times it returned
+    /// true. Also see [`Filler::put_each`].
+    #[inline(always)]
+    pub fn each(&self, most: u32, mut each: impl FnMut(u32, Descriptor) -> bool) -> u32 {
+        let (words, start) = (self.cells.words(), self.next);
+        let mask = words.len().wrapping_sub(1);
+        let mut done = 0;
+        while done < most {
+            let at = (start.plus(done).0 as usize * 2) & mask;
+            // ORDER: Relaxed, both; published by the position that `ready` acquired.
+            let words = [words[at].load(Ordering::Relaxed), words[(at + 1) & mask].load(Ordering::Relaxed)];
+            if !each(done, Descriptor::unpack(words)) {
+                break;
+            }
+            done += 1;
+        }
+        done
+    }
+
     /// The descriptor in the entry `ahead`.
     #[inline(always)]
     pub fn descriptor(&self, ahead: u32) -> Descriptor {

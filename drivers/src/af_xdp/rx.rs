@@ -7,10 +7,10 @@
 //! Nothing is copied and, while frames are there, nothing asked of the kernel. All queues end in one ring, in the order
 //! in which they are looked at; the frames carry their times.
 
-use super::ring::{Cells, Filler, Taker};
+use super::ring::{Cells, Descriptor, Filler, Taker};
 use super::times::Times;
 use super::umem::Chunks;
-use super::{Shared, count};
+use super::{Shared, count, count_together};
 use crate::bpf::{METADATA_LEN, Metadata};
 use crate::sys::card::News;
 use crate::sys::interface::Interface;
@@ -49,10 +49,7 @@ pub struct Mover<C> {
     chunks: Chunks,
     /// The region's receive ring.
     pub ring: RxRing,
-    times: Times,
-    clock: Clock,
-    /// The clock was read for frames of this sync that don't tell their time.
-    stamped: bool,
+    stamps: Stamps,
     /// Frames taken, not yet counted elsewhere.
     pub frames: u64,
     /// Bytes of them.
@@ -61,18 +58,26 @@ pub struct Mover<C> {
     pub malformed: u64,
 }
 
+/// Where frames get their times from.
+struct Stamps {
+    times: Times,
+    clock: Clock,
+    /// The clock was read for frames of this sync that don't tell their time.
+    stamped: bool,
+}
+
 impl<C: Cells> Mover<C> {
     /// Into `ring`.
     pub fn new(queues: Vec<In<C>>, chunks: Chunks, ring: RxRing) -> Mover<C> {
-        let (times, clock) = (Times::new(), Clock::new());
-        Mover { queues, chunks, ring, times, clock, stamped: false, frames: 0, bytes: 0, malformed: 0 }
+        let stamps = Stamps { times: Times::new(), clock: Clock::new(), stamped: false };
+        Mover { queues, chunks, ring, stamps, frames: 0, bytes: 0, malformed: 0 }
     }
 
     /// Gives released buffers back, and takes what came. Returns the slots that can be read.
     #[inline]
     pub fn sync(&mut self) -> u32 {
         self.give_back();
-        self.stamped = false;
+        self.stamps.stamped = false;
         let before = self.ring.tail();
         for queue in 0..self.queues.len() {
             self.take(queue);
@@ -86,6 +91,16 @@ impl<C: Cells> Mover<C> {
 
     #[inline(always)]
     fn give_back(&mut self) {
+        if let [queue] = &mut self.queues[..] {
+            // A card with one queue, and no question whose a buffer is.
+            let (ring, chunks) = (&mut self.ring, self.chunks);
+            let put = queue.fill.put_each(ring.released(), || {
+                let buf_idx = ring.take_back()?;
+                ring.set_note(buf_idx, MARK, [0; MARK as usize]);
+                Some(chunks.address(buf_idx))
+            });
+            queue.unpublished |= put > 0;
+        }
         while let Some(buf_idx) = self.ring.take_back() {
             self.ring.set_note(buf_idx, MARK, [0; MARK as usize]);
             self.fill(buf_idx);
@@ -126,7 +141,7 @@ impl<C: Cells> Mover<C> {
     #[inline(always)]
     fn take(&mut self, queue: usize) {
         let ready = self.queues[queue].rx.ready();
-        let mut done = 0;
+        let mut done = self.take_plain(queue, ready);
         while done < ready {
             let descriptor = self.queues[queue].rx.descriptor(done);
             if descriptor.more {
@@ -157,6 +172,25 @@ impl<C: Cells> Mover<C> {
         if done > 0 {
             self.queues[queue].rx.release(done);
         }
+    }
+
+    /// Takes frames of one buffer each, up to the first thing that is not one: how many.
+    #[inline(always)]
+    fn take_plain(&mut self, queue: usize, ready: u32) -> u32 {
+        let Mover { queues, chunks, ring, stamps, bytes, .. } = self;
+        let (rx, chunks, mut sum) = (&queues[queue].rx, *chunks, 0);
+        let taken = rx.each(ready.min(ring.room()), |_, Descriptor { address, len, more }| {
+            let Some(buf_idx) = chunks.buffer(address).filter(|_| !more && len <= u32::from(u16::MAX)) else {
+                return false;
+            };
+            let time_ns = time_of(ring, stamps, buf_idx);
+            let sound = ring.try_append(Piece { buf_idx, len: len as u16, flags: 0 }, time_ns);
+            sum += if sound { u64::from(len) } else { 0 };
+            sound
+        });
+        *bytes += sum;
+        self.frames += u64::from(taken);
+        taken
     }
 
     /// Takes the chain that begins `first` entries ahead: how many pieces were done with; 0 when it has to wait.
@@ -214,19 +248,27 @@ impl<C: Cells> Mover<C> {
         }
     }
 
-    /// When the frame in a buffer was accepted; 0 when it does not say so, and is given the sync's time.
+    /// As [`time_of`].
     #[inline(always)]
     fn time(&mut self, buf_idx: u32) -> u64 {
-        let before: Option<[u8; METADATA_LEN]> = self.ring.note(buf_idx, METADATA_LEN as u32);
-        match before.as_ref().and_then(Metadata::read) {
-            Some(Metadata { time_ns, .. }) if time_ns != 0 => self.times.realtime(time_ns),
-            _ => {
-                if !self.stamped {
-                    self.ring.set_stamp(self.clock.now());
-                    self.stamped = true;
-                }
-                0
+        time_of(&mut self.ring, &mut self.stamps, buf_idx)
+    }
+}
+
+/// When the frame in a buffer was accepted; 0 when it does not say so, and is given the sync's time.
+#[inline(always)]
+fn time_of(ring: &mut RxRing, stamps: &mut Stamps, buf_idx: u32) -> u64 {
+    const HALF: u32 = METADATA_LEN as u32 / 2;
+    let word = |back| ring.note(buf_idx, back).map(u64::from_ne_bytes);
+    let words = word(2 * HALF).zip(word(HALF));
+    match words.and_then(|(first, second)| Metadata::of_words([first, second])) {
+        Some(Metadata { time_ns, .. }) if time_ns != 0 => stamps.times.realtime(time_ns),
+        _ => {
+            if !stamps.stamped {
+                ring.set_stamp(stamps.clock.now());
+                stamps.stamped = true;
             }
+            0
         }
     }
 }
@@ -274,7 +316,7 @@ impl Rx {
             let counters = &self.shared.counters;
             count(&counters.received, std::mem::take(&mut mover.frames));
             count(&counters.received_bytes, std::mem::take(&mut mover.bytes));
-            count(&counters.malformed, malformed);
+            count_together(&counters.malformed, malformed);
             mover.malformed = 0;
         }
         for (queue, socket) in mover.queues.iter().zip(&self.sockets) {

@@ -13,7 +13,7 @@
 
 use super::ring::{Cells, Descriptor, Filler, Taker};
 use super::umem::Chunks;
-use super::{Shared, count, uncount};
+use super::{Shared, count, count_together, uncount};
 use crate::sys::interface::Interface;
 use nm_core::abi::NS_MOREFRAG;
 use nm_core::ring::slots::Piece;
@@ -340,7 +340,7 @@ impl PortTx for Tx {
                     Err(error) => return Err(error),
                 }
             }
-            count(&self.shared.counters.malformed, self.ring.take_malformed());
+            count_together(&self.shared.counters.malformed, self.ring.take_malformed());
             let queued = self.ring.num_slots() - 1 - self.ring.space();
             let left = if self.zero_copy { queued } else { queued + self.out.tx.waiting() };
             if left == 0 || nonblocking {

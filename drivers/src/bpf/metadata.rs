@@ -38,17 +38,18 @@ impl Metadata {
     }
 
     /// Reads the bytes in front of a frame; `None` when our program did not write them.
-    #[inline]
+    #[inline(always)]
     pub fn read(before: &[u8; METADATA_LEN]) -> Option<Metadata> {
-        let word = |at: i16| [0, 1, 2, 3].map(|byte| before[at as usize + byte]);
-        if u32::from_ne_bytes(word(MARK_AT)) != MARK {
-            return None;
-        }
-        let [a, b, c, d, e, f, g, h, ..] = *before;
-        Some(Metadata {
-            time_ns: u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
-            generation: u32::from_ne_bytes(word(GENERATION)),
-        })
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *before;
+        Metadata::of_words([u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, o, p])])
+    }
+
+    /// The same from two words in the machine's order, which are read in two moves.
+    #[inline(always)]
+    pub fn of_words([time_ns, rest]: [u64; 2]) -> Option<Metadata> {
+        let (first, second) = (rest as u32, (rest >> 32) as u32);
+        let (generation, mark) = if cfg!(target_endian = "little") { (first, second) } else { (second, first) };
+        (mark == MARK).then_some(Metadata { time_ns, generation })
     }
 }
 

@@ -259,15 +259,21 @@ impl RxRing {
     /// is full, or the piece makes no sense, which is counted.
     #[inline(always)]
     pub fn append(&mut self, piece: Piece, time_ns: u64) -> bool {
-        if self.room() == 0 {
-            return false;
-        }
-        if !self.slots.describe(self.tail, piece, time_ns) {
+        let appended = self.try_append(piece, time_ns);
+        if !appended && self.room() > 0 {
             self.malformed += 1;
-            return false;
         }
-        self.tail = self.slots.next(self.tail);
-        true
+        appended
+    }
+
+    /// As [`RxRing::append`], and nothing is counted.
+    #[inline(always)]
+    pub fn try_append(&mut self, piece: Piece, time_ns: u64) -> bool {
+        let appended = self.room() > 0 && self.slots.describe(self.tail, piece, time_ns);
+        if appended {
+            self.tail = self.slots.next(self.tail);
+        }
+        appended
     }
 
     /// Takes back the slots from `tail` on, which were just appended: the rest of their frame will not come. Returns
@@ -285,6 +291,12 @@ impl RxRing {
     #[inline(always)]
     pub fn publish(&mut self) {
         self.slots.write_header(self.head, self.cur, self.tail);
+    }
+
+    /// Slots that were released and whose buffers are not yet taken back.
+    #[inline(always)]
+    pub fn released(&self) -> u32 {
+        self.slots.distance(self.taken_back, self.head)
     }
 
     /// The buffer of the next slot that was released and whose buffer is not yet taken back; the slot can then be
