@@ -34,7 +34,7 @@ const SECONDS_FOR_OTHERS: u32 = 900;
 const LONGER: u32 = 20;
 
 /// What the checks run besides Rust.
-const NEEDS: [Need; 20] = [
+const NEEDS: [Need; 21] = [
     need("tcpdump", "tcpdump"),
     need("tshark", "tshark"),
     need("ngrep", "ngrep"),
@@ -45,7 +45,6 @@ const NEEDS: [Need; 20] = [
     need("arp-scan", "arp-scan"),
     need("tcpreplay", "tcpreplay"),
     need("nmap", "nmap"),
-    need("ping", "iputils-ping"),
     need("tcpslice", "tcpslice"),
     need("zstd", "zstd"),
     need("/usr/lib/python3/dist-packages/scapy", "python3-scapy"),
