@@ -180,13 +180,14 @@ pub(crate) fn open_rings(name: &NetmapName, options: &Options) -> Result<(Port, 
     let tries = modes.flat_map(|mode| [(mode, pieces), (mode, true)].into_iter().take(if pieces { 1 } else { 2 }));
     for (mode, pieces) in tries {
         match attempt(&failure, mode, card.index, count, &numbers, &region, &layout, pieces) {
-            Ok((attachment, queues, out)) => {
+            Ok((mut attachment, queues, out)) => {
+                attachment.queues = queues.iter().map(|queue| (queue.number, Arc::clone(&queue.socket))).collect();
                 if options.busy_poll_us > 0 {
                     for queue in &queues {
                         queue.socket.busy_poll(options.busy_poll_us).map_err(|e| failure.io("busy polling", e))?;
                     }
                 }
-                attachment.give(&queues).map_err(|e| failure.driver(e))?;
+                attachment.give().map_err(|e| failure.driver(e))?;
                 let name = (failure.port.clone(), name.ifname.clone());
                 return assemble(&failure, name, &card, watch, mode, attachment, queues, out, &region, layout, pieces);
             }
@@ -418,6 +419,14 @@ impl PortControl for Shared {
 
     fn count_rejected(&self, frames: u64) {
         count_together(&self.counters.rejected, frames);
+    }
+
+    fn leave_to_host(&self, leave: bool) {
+        let attachment = self.attachment.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(attachment) = attachment.as_ref().filter(|attachment| !attachment.filters) {
+            // What the kernel refuses leaves things as they are: frames come to us.
+            let _ = if leave { attachment.take_back() } else { attachment.give() };
+        }
     }
 }
 

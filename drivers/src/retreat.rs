@@ -149,6 +149,10 @@ impl PortControl for Control {
         self.copies.wake();
     }
 
+    fn leave_to_host(&self, leave: bool) {
+        self.rings.leave_to_host(leave);
+    }
+
     fn stats(&self) -> Stats {
         let (a, b) = (self.rings.stats(), self.copies.stats());
         Stats {

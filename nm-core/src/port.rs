@@ -150,6 +150,9 @@ pub trait PortControl: Send + Sync {
     fn info(&self) -> PortInfo;
     /// Adds to [`Stats::rejected`]: the reader's filter refused `frames` frames.
     fn count_rejected(&self, frames: u64);
+    /// While a filter is made, whose names may be asked for over this very card: a port that takes every frame from the
+    /// host leaves them to it, until it is told `false`. Others have nothing to do.
+    fn leave_to_host(&self, _leave: bool) {}
 }
 
 /// Counters of a port; 64 bits, frames unless said otherwise.

@@ -18,8 +18,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// A lock's owner that stays inside for longer is stopped; its receiver's frames are dropped and counted.
-const LOCK_PATIENCE: Duration = Duration::from_millis(10);
+/// A lock's owner that stays inside for longer is stopped; its receiver's frames are dropped and counted. One that others
+/// keep from running, on a machine with many more programs than processors, comes back within a few time slices.
+const LOCK_PATIENCE: Duration = Duration::from_millis(100);
+/// As [`LOCK_PATIENCE`], of senders that are not to wait.
+const SHORT_LOCK_PATIENCE: Duration = Duration::from_millis(10);
 
 /// A mapped port.
 pub struct Peer {
@@ -191,7 +194,11 @@ impl Peer {
     fn begin<'p>(&'p self, sender: Sender<'p>) -> Option<Filling<'p>> {
         // Who found a stopped owner inside does not wait for it a second time.
         // ORDER: Relaxed, both; a sender's own note.
-        let patience = if self.stuck.load(Ordering::Relaxed) { Duration::ZERO } else { LOCK_PATIENCE };
+        let patience = match (self.stuck.load(Ordering::Relaxed), sender.nonblocking) {
+            (true, _) => Duration::ZERO,
+            (false, true) => SHORT_LOCK_PATIENCE,
+            (false, false) => LOCK_PATIENCE,
+        };
         let held = self.page.lock.enter(sender.tag, sender.fences, sender.member, patience);
         self.stuck.store(held.is_err(), Ordering::Relaxed);
         let held = held.ok()?;

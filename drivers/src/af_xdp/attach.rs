@@ -1,10 +1,12 @@
 //! The program on the interface, and the filter in it.
 
+use crate::Error;
 use crate::bpf::{Counters, Link, XdpProgram, attach_xdp};
-use crate::sys::bpf::{MapKind, XdpMode, map_create, map_set_socket};
-use crate::{Error, af_xdp::queue::RxQueue};
+use crate::sys::bpf::{MapKind, XdpMode, map_create, map_delete, map_set_socket};
+use crate::sys::xdp::XdpSocket;
 use filter::engine::ebpf::XdpFilter;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What our programs are called.
@@ -22,6 +24,8 @@ pub struct Attachment {
     generation: u32,
     /// A filter runs in the kernel.
     pub filters: bool,
+    /// Whose frames go to which socket.
+    pub queues: Vec<(u32, Arc<XdpSocket>)>,
 }
 
 impl Attachment {
@@ -46,17 +50,29 @@ impl Attachment {
                 result => break result?,
             }
         };
-        Ok(Attachment { link, sockets, counters, frags, generation: 0, filters: false })
+        Ok(Attachment { link, sockets, counters, frags, generation: 0, filters: false, queues: Vec::new() })
     }
 
-    /// From now on frames of these queues go to their sockets.
+    /// From now on frames of the queues go to their sockets.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn give(&self, queues: &[RxQueue]) -> Result<(), Error> {
-        for queue in queues {
-            map_set_socket(self.sockets.as_fd(), queue.number, queue.socket.as_fd())
+    pub fn give(&self) -> Result<(), Error> {
+        for (number, socket) in &self.queues {
+            map_set_socket(self.sockets.as_fd(), *number, socket.as_fd())
                 .map_err(|source| Error::system("give frames to a socket", source))?;
+        }
+        Ok(())
+    }
+
+    /// From now on all frames go to the host.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn take_back(&self) -> Result<(), Error> {
+        for (number, _) in &self.queues {
+            map_delete(self.sockets.as_fd(), *number)
+                .map_err(|source| Error::system("give frames to the host", source))?;
         }
         Ok(())
     }

@@ -32,6 +32,28 @@ fn matched_frames_are_here_and_the_rest_is_at_the_host() {
 }
 
 #[test]
+fn frames_stay_with_the_host_while_the_first_filter_is_made() {
+    in_each_mode(|mode| {
+        let (mut port, sender, host) = (port_on("va", mode), packet_socket("vb"), packet_socket("va"));
+        host.ignore_outgoing();
+        let sent: Vec<Vec<u8>> = (0..40).map(|n| frame(n, 60)).collect();
+        port.control.leave_to_host(true);
+        send_all(&sender, &sent[..10]);
+        assert!(bytes_of(read(&mut port, 10)).is_empty());
+        assert!(queued(&host) == sent[..10]);
+        port.control.leave_to_host(false);
+        send_all(&sender, &sent[10..20]);
+        assert!(bytes_of(read(&mut port, 10)) == sent[10..20]);
+        assert!(queued(&host).is_empty());
+        // The second filter takes nothing from the first.
+        assert!(port.rx.offer_filter(&only(5)));
+        port.control.leave_to_host(true);
+        send_all(&sender, &sent[20..]);
+        assert_eq!(bytes_of(read(&mut port, 10)), [sent[21].clone(), sent[37].clone()]);
+    });
+}
+
+#[test]
 fn a_changed_filter_loses_nothing_and_doubles_nothing() {
     in_each_mode(|mode| {
         let (mut port, sender, host) = (port_on("va", mode), packet_socket("vb"), packet_socket("va"));

@@ -9,6 +9,7 @@ use crate::offline::Offline;
 use crate::resolve::SystemNames;
 use ::filter::{Options, PacketSource};
 use libc::{c_char, c_int, c_uint, socklen_t};
+use nm_core::PortControl;
 use std::ffi::CStr;
 use std::fmt::Display;
 
@@ -66,10 +67,12 @@ impl Asked {
         if live.is_created() {
             return live.fail(PCAP_ERROR, format_args!("{NOT_ACTIVATED}"));
         }
-        let snaplen = match live.active() {
-            Ok(active) => active.snaplen,
+        let active = match live.active() {
+            Ok(active) => active,
             Err(code) => return code,
         };
+        let _left = LeftToHost::new(&*active.control);
+        let snaplen = active.snaplen;
         // Nothing lies beside a port's frames: no tag, no direction.
         let source = PacketSource::Live { vlan: false, basic: false };
         // SAFETY: by the caller's promise.
@@ -106,6 +109,22 @@ impl Asked {
             };
             told(done, |why| Errbuf::write((s.library.pcap_geterr)(s.p), format_args!("{why}")))
         }
+    }
+}
+
+/// A port that leaves its frames to the host, until this is dropped: a name server's answers may be among them.
+struct LeftToHost<'a>(&'a dyn PortControl);
+
+impl LeftToHost<'_> {
+    fn new(control: &dyn PortControl) -> LeftToHost<'_> {
+        control.leave_to_host(true);
+        LeftToHost(control)
+    }
+}
+
+impl Drop for LeftToHost<'_> {
+    fn drop(&mut self) {
+        self.0.leave_to_host(false);
     }
 }
 
