@@ -88,8 +88,8 @@ fn after_a_kill_the_card_is_the_hosts_at_once() {
     let sandbox = Sandbox::new();
     let script = r#"
         for round in 1 2 3; do
-            ours tcpdump -i netmap:va -Z root -n >$OUT 2>&1 & reader=$!
-            until_said 'listening on' $OUT
+            ours tcpdump -i netmap:va -Z root -n >$OUT.$round 2>&1 & reader=$!
+            until_said 'listening on' $OUT.$round
             attached
             ip -d link show va | grep -q 'promiscuity [12]'
             kill -9 $reader

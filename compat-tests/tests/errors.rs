@@ -52,7 +52,8 @@ fn wrong_names_show_the_grammar() {
     for (grammar, names) in [
         ("valeX:PORT", &["vale0:", "vale0:a b", "vale0:a:b", "vale0:../up", "vale../x:a", &long][..]),
         ("/t or /r", &["vale0:a/x", "vale0:a/t/r"]),
-        ("netmap:IF", &["netmap:", "netmap:vale0:a"]),
+        ("netmap:IF", &["netmap:"]),
+        ("no netmap kernel module", &["netmap:vale0:a"]),
         ("{N", &["netmap:x{"]),
         ("vhost:/path", &["vhost:"]),
     ] {
