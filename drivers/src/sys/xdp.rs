@@ -273,15 +273,27 @@ impl Sleepers {
     /// # Errors
     /// `Interrupted` after a signal, and what else ppoll(2) says.
     pub fn sleep(&mut self, timeout: Option<Duration>, k: usize) -> io::Result<bool> {
+        self.poll(timeout, self.polled.len())?;
+        Ok(self.polled.get(k).is_some_and(|p| p.revents & (libc::POLLERR | libc::POLLHUP) != 0))
+    }
+
+    /// Sleeps until one of the first `count` descriptors is readable or has an error, or the time is over.
+    ///
+    /// # Errors
+    /// As [`Sleepers::sleep`].
+    pub fn nap(&mut self, time: Duration, count: usize) -> io::Result<()> {
+        self.poll(Some(time), count.min(self.polled.len()))
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>, count: usize) -> io::Result<()> {
         let timeout = timeout.map(|t| libc::timespec {
             tv_sec: libc::time_t::try_from(t.as_secs()).unwrap_or(libc::time_t::MAX),
             tv_nsec: t.subsec_nanos().into(),
         });
         let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-        let (fds, count) = (self.polled.as_mut_ptr(), self.polled.len() as libc::nfds_t);
-        // SAFETY: rules 1 and 3: descriptors that `keep` holds, a timespec or NULL, no mask.
-        check(unsafe { libc::ppoll(fds, count, timeout, std::ptr::null()) }.into())?;
-        Ok(self.polled.get(k).is_some_and(|p| p.revents & (libc::POLLERR | libc::POLLHUP) != 0))
+        let fds = self.polled.as_mut_ptr();
+        // SAFETY: rules 1 and 3: `count` of the descriptors that `_keep` holds, a timespec or NULL, no mask.
+        check(unsafe { libc::ppoll(fds, count as libc::nfds_t, timeout, std::ptr::null()) }.into()).map(drop)
     }
 }
 
