@@ -21,6 +21,8 @@ pub struct Outcome {
     pub seconds: f64,
     /// CPU time of all processes.
     pub cpu_seconds: f64,
+    /// CPU time of the whole machine, where that was looked at.
+    pub machine_seconds: f64,
     /// Median round trip, for who plays ping-pong.
     pub median_ns: u64,
     /// How far the CPUs were from each other before and after, in ns.
@@ -38,7 +40,12 @@ impl Outcome {
         self.received as f64 / self.cpu_seconds / 1e6
     }
 
-    /// CPU seconds for a million frames offered.
+    /// The machine's CPU seconds for a million frames offered.
+    pub fn machine_per_million(&self) -> f64 {
+        self.machine_seconds * 1e6 / self.offered.max(1) as f64
+    }
+
+    /// The processes' CPU seconds for a million frames offered.
     pub fn cpu_per_million(&self) -> f64 {
         self.cpu_seconds * 1e6 / self.offered.max(1) as f64
     }

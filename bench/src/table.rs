@@ -99,6 +99,9 @@ impl Quantity {
         less_is_better: false,
     };
 
+    /// The machine's CPU time for what was offered.
+    pub const MACHINE_PER_MILLION: Quantity =
+        Quantity { figure: Outcome::machine_per_million, ..Quantity::CPU_PER_MILLION };
     /// CPU time for what was offered.
     pub const CPU_PER_MILLION: Quantity = Quantity {
         figure: Outcome::cpu_per_million,

@@ -4,7 +4,7 @@ use crate::clock;
 use crate::contest::{Contestant, Outcome};
 use std::fs;
 
-/// A contestant whose CPU time is that of all processors, idle time taken off.
+/// A contestant beside whose CPU time that of all processors is told, idle time taken off.
 pub struct WholeMachine<C>(pub C);
 
 impl<C: Contestant> Contestant for WholeMachine<C> {
@@ -13,7 +13,7 @@ impl<C: Contestant> Contestant for WholeMachine<C> {
         let outcome = self.0.round(ms, number)?;
         let wall = (clock::now_ns() - start) as f64 / 1e9;
         let cpus = std::thread::available_parallelism().map_or(1, |n| n.get()) as f64;
-        Ok(Outcome { cpu_seconds: (cpus * wall - (idle_seconds()? - idle)).max(0.0), ..outcome })
+        Ok(Outcome { machine_seconds: (cpus * wall - (idle_seconds()? - idle)).max(0.0), ..outcome })
     }
 
     fn crosses_cpus(&self) -> bool {
