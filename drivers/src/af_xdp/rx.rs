@@ -29,8 +29,14 @@ use std::time::{Duration, Instant};
 const SPIN: Duration = Duration::from_micros(20);
 /// How often a reader that never sleeps asks whether the interface still exists, and one that sleeps while it is down.
 const CHECK_EVERY: Duration = Duration::from_millis(50);
-/// How long a reader that wants a batch sleeps on the clock: at 14.88 M/s no more arrive than there are buffers.
+/// How long a reader that wants a batch sleeps on the clock: while frames stream, no more than there are buffers arrive
+/// at 14.88 M/s; while they trickle, at 8 M/s.
 const NAP: Duration = Duration::from_micros(200);
+const LONGEST_NAP: Duration = Duration::from_micros(500);
+/// So many frames in a nap are a stream.
+const STREAM: u32 = 8;
+/// After so many naps without a frame, the next frame shall wake the reader.
+const EMPTY_NAPS: u32 = 4;
 /// The descriptors that are looked at in a nap, which come first: the interface's and the wake-up's.
 const QUIET: usize = 2;
 /// Bytes before a frame that say whether the rest is metadata: cleared before the kernel gets a buffer.
@@ -414,7 +420,7 @@ impl PortRx for Rx {
             return Ok(Woken::Frames);
         }
         let end = timeout.and_then(|t| Instant::now().checked_add(t));
-        let mut slept = false;
+        let (mut slept, mut nap, mut empty) = (false, NAP, 0);
         loop {
             if self.gone {
                 return Err(PortError::Disappeared);
@@ -430,10 +436,9 @@ impl PortRx for Rx {
                 return Ok(Woken::TimedOut);
             }
             let before = self.mover.ring.ready();
-            if before > 0 && self.spin && !self.down {
-                // They stream, and more are wanted: each would wake us, and who sends it pays for that.
-                let nap = left.map_or(NAP, |l| l.min(NAP));
-                match self.sleepers.nap(nap, QUIET) {
+            if before > 0 && empty < EMPTY_NAPS && !self.down {
+                // Some are there and more are wanted: each would wake us, and who sends it pays for that.
+                match self.sleepers.nap(left.map_or(nap, |l| l.min(nap)), QUIET) {
                     Ok(()) => {}
                     Err(e) if e.kind() == ErrorKind::Interrupted => return Ok(Woken::Woken),
                     Err(source) => return Err(self.poll_failed(source)),
@@ -443,6 +448,8 @@ impl PortRx for Rx {
                 if ready >= slots {
                     return Ok(Woken::Frames);
                 }
+                empty = if ready == before { empty + 1 } else { 0 };
+                nap = if ready - before >= STREAM { NAP } else { (nap * 2).min(LONGEST_NAP) };
                 if self.checked.elapsed() >= CHECK_EVERY {
                     self.check()?;
                 }
@@ -460,6 +467,7 @@ impl PortRx for Rx {
                 Err(source) => return Err(self.poll_failed(source)),
             }
             let ready = self.pull();
+            empty = 0;
             // So many at one look: they stream, and the next ones come before a sleep would end.
             self.spin = ready - before > 1;
             if ready >= slots {
