@@ -99,7 +99,8 @@ pub fn filter_program(data: &[u8]) {
         let shadow = Shadow::of(&program).expect("machine code");
         assert_eq!(run(&shadow, &program, packet, wirelen), Some(verdict));
         let mut changed = program.clone();
-        let (at, by) = packet.split_first().map_or((0, 0), |(&at, rest)| (at.into(), rest.first().copied().unwrap_or(1)));
+        let (at, by) =
+            packet.split_first().map_or((0, 0), |(&at, rest)| (at.into(), rest.first().copied().unwrap_or(1)));
         let len = changed.len();
         changed[at % len].k ^= u32::from(by);
         if validate(&changed) {

@@ -118,7 +118,7 @@ fn read_frame(region: &Region, rx: &mut RxRing) {
 /// What a port does with its transmit ring: a run first, then frame by frame.
 fn send(tx: &mut TxRing, peer: &PeerRing, tail: &mut u32) {
     let mut at = tx.hwcur();
-    let (frames, sum) = peer.put_run(tail, SLOTS - 1, tx, &mut at, Some([0xa5; 12]), 1);
+    let (frames, sum) = peer.put_run(tail, SLOTS - 1, &tx.outgoing(), &mut at, Some([0xa5; 12]), 1);
     assert!(frames < SLOTS && sum <= u64::from(frames * BUF_SIZE) && *tail < SLOTS);
     while let Some((frame, next)) = tx.frame_at(at) {
         if let Some(frame) = frame {
