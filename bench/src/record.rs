@@ -5,7 +5,10 @@ use crate::options::Options;
 use crate::rows::Finding;
 use crate::table::{Line, markdown};
 use crate::vale_bench::table;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
 
 /// The text of `vale-<date>.md`.
 pub fn write(options: &Options, load: &str, findings: &[Finding]) -> String {
@@ -55,3 +58,19 @@ const NOTES: &str = "
   and of 32 as is DPDK's custom.
 - *libpcap over veth*: the same program as ours, with the system's library and a veth pair in a network namespace.
 ";
+
+/// Writes a bench's record and its picture to `folder`, and says where.
+///
+/// # Errors
+/// The file's name, and what the system says.
+pub fn put(folder: &Path, bench: &str, text: &str, svg: &str) -> Result<(), String> {
+    for (name, content) in [(format!("{bench}-{}.md", machine::today()), text), (format!("{bench}.svg"), svg)] {
+        let path = folder.join(name);
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&path, content))
+            .map_err(|e| format!("{}: {e}", path.display()))?;
+        // Whoever closed the other end of standard output still gets the record.
+        let _ = writeln!(io::stdout(), "written: {}", path.display());
+    }
+    Ok(())
+}

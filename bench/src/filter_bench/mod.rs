@@ -7,6 +7,7 @@ pub mod work;
 
 use crate::options::Options;
 use crate::priority::First;
+use crate::record::put;
 use crate::rows::Finding;
 use crate::table::{Line, Verdict, markdown};
 use crate::vale_bench::{catch_signals, table};
@@ -16,9 +17,7 @@ use compat_tests::filters::library::{self, Library};
 use frames::Frames;
 use rows::Bench;
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::atomic::Ordering;
 
 /// Prints a line. Whoever closed the other end of standard output still gets the record.
@@ -78,25 +77,9 @@ pub fn run(options: &Options) -> Result<(), String> {
     let count = |verdict: &Verdict| lines.iter().filter(|l| l.verdict == *verdict).count();
     tell!("{} met, {} not met, of {}", count(&Verdict::Met), count(&Verdict::NotMet), lines.len());
     match &options.record {
-        Some(folder) => write(folder, options, &load, &findings),
+        Some(folder) => put(folder, "filter", &record(options, &load, &findings), &picture::draw(&findings)),
         None => Ok(()),
     }
-}
-
-/// Writes the record and its picture.
-fn write(folder: &Path, options: &Options, load: &str, findings: &[Finding]) -> Result<(), String> {
-    let files = [
-        (format!("filter-{}.md", machine::today()), record(options, load, findings)),
-        ("filter.svg".to_string(), picture::draw(findings)),
-    ];
-    for (name, content) in files {
-        let path = folder.join(name);
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::write(&path, content))
-            .map_err(|e| format!("{}: {e}", path.display()))?;
-        tell!("written: {}", path.display());
-    }
-    Ok(())
 }
 
 /// The text of `filter-<date>.md`.
