@@ -37,3 +37,23 @@ fn addresses_do_not_wrap() {
         }
     }
 }
+
+/// A dropped program's page is used again; those that live keep theirs, small or large.
+#[test]
+fn programs_keep_their_pages() {
+    let returns = |value, insns: usize| {
+        let longer = std::iter::repeat_n(Insn::new(LD_B_ABS, 0), insns);
+        let program: Vec<_> = longer.chain([Insn::new(RET_K, value)]).collect();
+        Jit::compile(&program).expect("machine code")
+    };
+    let mut alive: Vec<(u32, Jit)> = Vec::new();
+    let mut random = Random::new(2);
+    for value in 0..2_000 {
+        if alive.len() == 8 {
+            alive.swap_remove(random.below(8) as usize);
+        }
+        let insns = if random.below(4) == 0 { 3_000 } else { 3 };
+        alive.push((value, returns(value, insns)));
+        assert!(alive.iter().all(|(value, jit)| jit.run(&[0], 1) == *value));
+    }
+}
