@@ -36,7 +36,7 @@ fn read<R: Read>(reader: Result<Reader<R>, savefile::Error>, size: usize) -> (u6
     let snaplen = reader.info().snaplen as usize;
     let end = loop {
         if let Ok(true) = reader.fill() {
-            while let Some(frame) = reader.next_buffered() {
+            for frame in reader.buffered() {
                 add(&mut digest, &frame);
                 assert!(frame.data.len() <= snaplen);
                 count += 1;

@@ -1,28 +1,38 @@
 //! A stream's bytes on their way to be frames: one block, read into and handed out in place.
 //!
 //! ```text
-//! block   |.....|######## unread ########|............ room ............|
-//!               start                    end
+//! block   |..|..|######## unread ########|............ room ............|..|
+//!         base  start                    end                          limit
 //! ```
 //! *Reading ahead*, one read(2) takes what is there, up to the block's room, and nothing is read while a whole frame is
 //! unread: a pipe's frames come out as they arrive. *Exactly*, no byte is asked for before it is needed, so that whoever
 //! shares the stream finds it behind the last frame.
+//!
+//! Reads go to where a page begins, as far as they can: the kernel's copy takes 3 to 4 times as long to a place 1 to 31 bytes
+//! further on in its page than what it copies (AMD's `rep movsb`: 45 ns against 14 for a frame of 60 bytes), and what
+//! malloc gives lies 16 bytes behind a page's beginning.
 //!
 //! The block grows only when it is full of one frame's bytes and has to hold more of them: by what arrived, not by what a
 //! header claims.
 
 use std::io::{self, Read};
 
-/// Bytes of a block: of 64 KiB to 1 MiB the fastest, since it stays in the processor's second cache.
+/// Bytes of a block. Reading was as fast with 32 to 512 KiB; a larger one leaves the processor's second cache.
 pub const BLOCK: usize = 256 << 10;
 /// Bytes of a block that is asked for exactly what is needed.
 const SMALL_BLOCK: usize = 8 << 10;
+/// Bytes of the pages that the kernel copies from.
+const PAGE: usize = 4096;
 /// A block up to this size stays when the frames that needed it are gone.
 const KEPT: usize = 4 * BLOCK;
 
 pub(crate) struct Input<R> {
     pub(crate) stream: R,
     block: Vec<u8>,
+    /// Where the block's first page begins.
+    base: usize,
+    /// Where its last page ends.
+    limit: usize,
     start: usize,
     end: usize,
     ahead: bool,
@@ -35,7 +45,8 @@ pub(crate) struct Input<R> {
 impl<R: Read> Input<R> {
     pub(crate) fn new(stream: R, ahead: bool) -> Input<R> {
         let block = vec![0; if ahead { BLOCK } else { SMALL_BLOCK }];
-        Input { stream, block, start: 0, end: 0, ahead, over: false, outgrown: Vec::new() }
+        let (base, limit) = pages(&block);
+        Input { stream, block, base, limit, start: base, end: base, ahead, over: false, outgrown: Vec::new() }
     }
 
     /// The bytes that were read and not taken.
@@ -54,6 +65,12 @@ impl<R: Read> Input<R> {
     #[inline(always)]
     pub(crate) fn take(&mut self, count: usize) {
         self.start = self.end.min(self.start.saturating_add(count));
+    }
+
+    /// The bytes that were read and not taken, and how to take some: by adding to this, at most their number.
+    #[inline(always)]
+    pub(crate) fn unread_and_start(&mut self) -> (&[u8], &mut usize) {
+        (&self.block[self.start..self.end], &mut self.start)
     }
 
     /// The bytes taken last, `count` of them.
@@ -85,9 +102,7 @@ impl<R: Read> Input<R> {
     #[inline(always)]
     pub(crate) fn has(&mut self, count: usize) -> io::Result<bool> {
         if !self.ahead && self.end - self.start < count {
-            if self.start == self.end {
-                (self.start, self.end) = (0, 0);
-            }
+            self.rewind();
             let limit = self.start + count;
             if let Some(room) = self.block.get_mut(self.end..limit) {
                 let wanted = room.len();
@@ -113,13 +128,11 @@ impl<R: Read> Input<R> {
 
     /// One read towards `count` unread bytes; false at the stream's end.
     fn read_some(&mut self, count: usize) -> io::Result<bool> {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        }
-        if self.block.len() - self.start < count {
+        self.rewind();
+        if self.limit.saturating_sub(self.start) < count {
             self.make_room();
         }
-        let limit = if self.ahead { self.block.len() } else { self.block.len().min(self.start.saturating_add(count)) };
+        let limit = if self.ahead { self.limit } else { self.limit.min(self.start.saturating_add(count)) };
         let room = &mut self.block[self.end..limit];
         let wanted = room.len();
         let read = self.stream.read(room)?;
@@ -131,16 +144,28 @@ impl<R: Read> Input<R> {
         Ok(read != 0)
     }
 
-    /// Makes room behind what is unread, for one byte at least.
+    /// When nothing is unread, all of the block is room.
+    #[inline(always)]
+    fn rewind(&mut self) {
+        if self.start == self.end {
+            (self.start, self.end) = (self.base, self.base);
+        }
+    }
+
+    /// Makes room behind what is unread, for one byte at least; for a page, and at one, if there is space for it.
     #[cold]
     #[inline(never)]
     fn make_room(&mut self) {
-        self.block.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
-        if self.end == self.block.len() {
+        let unread = self.end - self.start;
+        let end = self.base + unread.next_multiple_of(PAGE);
+        let start = if end < self.limit { end - unread } else { 0 };
+        self.block.copy_within(self.start..self.end, start);
+        (self.start, self.end) = (start, start + unread);
+        if self.end >= self.limit {
             let mut larger = vec![0; self.block.len() * 2];
-            larger[..self.end].copy_from_slice(&self.block);
+            larger[..self.end].copy_from_slice(&self.block[..self.end]);
             self.outgrown.push(std::mem::replace(&mut self.block, larger));
+            (self.base, self.limit) = pages(&self.block);
         }
     }
 
@@ -160,6 +185,7 @@ impl<R: Read> Input<R> {
             let mut block = vec![0; BLOCK];
             block[..unread].copy_from_slice(self.unread());
             self.block = block;
+            (self.base, self.limit) = pages(&self.block);
             (self.start, self.end) = (0, unread);
         }
     }
@@ -183,5 +209,14 @@ impl<R: Read> Input<R> {
     /// Bytes of memory in use.
     pub(crate) fn memory(&self) -> usize {
         self.block.len() + self.outgrown.iter().map(Vec::len).sum::<usize>()
+    }
+}
+
+/// Where a block's whole pages begin and end.
+fn pages(block: &[u8]) -> (usize, usize) {
+    let base = block.as_ptr().align_offset(PAGE);
+    match block.len().checked_sub(base) {
+        Some(room @ PAGE..) => (base, base + room / PAGE * PAGE),
+        _ => (0, block.len()),
     }
 }

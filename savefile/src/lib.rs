@@ -23,7 +23,7 @@ pub mod write;
 
 pub use error::Error;
 pub use input::BLOCK;
-pub use rx::{Frame, Info, Reader};
+pub use rx::{Buffered, Frame, Info, Reader};
 
 /// What the fractions of a second in a frame's time count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

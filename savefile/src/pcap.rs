@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::input::Input;
 use crate::linktype;
 use crate::pseudo::Pseudo;
-use crate::rx::{Head, Taken};
+use crate::rx::{Frame, Head, Taken};
 use crate::{Info, Precision};
 use std::io::Read;
 
@@ -30,6 +30,18 @@ enum Scale {
     Same,
     Up,
     Down,
+}
+
+impl Scale {
+    #[inline(always)]
+    fn head(self, sec: u32, fraction: u32, len: u32) -> Head {
+        let fraction = match self {
+            Scale::Same => i64::from(fraction),
+            Scale::Up => i64::from(fraction) * 1000,
+            Scale::Down => i64::from(fraction / 1000),
+        };
+        Head { sec: i64::from(sec), fraction, len }
+    }
 }
 
 /// Where caplen and len stand.
@@ -132,30 +144,16 @@ impl Pcap {
         Ok((pcap, info))
     }
 
-    /// The next frame, if it is an ordinary one and all there.
+    /// The frame that `bytes` begin with, if it is an ordinary one and all there, and the bytes that it takes.
     #[inline(always)]
-    pub(crate) fn next_buffered<R: Read>(&self, input: &mut Input<R>) -> Option<Taken> {
-        if !self.plain {
+    pub(crate) fn first<'a>(&self, bytes: &'a [u8]) -> Option<(Frame<'a>, usize)> {
+        let [sec, fraction, caplen, len] = words(bytes.first_chunk::<HEADER>()?, self.swapped);
+        if !self.plain || caplen > self.unsuspicious {
             return None;
         }
-        let unread = input.unread();
-        let [sec, fraction, caplen, len] = words(unread.first_chunk::<HEADER>()?, self.swapped);
         let whole = HEADER + caplen as usize;
-        if caplen > self.unsuspicious || unread.len() < whole {
-            return None;
-        }
-        input.take(whole);
-        Some(Taken { head: self.head(sec, fraction, len), behind: caplen as usize, caplen })
-    }
-
-    #[inline(always)]
-    fn head(&self, sec: u32, fraction: u32, len: u32) -> Head {
-        let fraction = match self.scale {
-            Scale::Same => i64::from(fraction),
-            Scale::Up => i64::from(fraction) * 1000,
-            Scale::Down => i64::from(fraction / 1000),
-        };
-        Head { sec: i64::from(sec), fraction, len }
+        let data = bytes.get(HEADER..whole)?;
+        Some((self.scale.head(sec, fraction, len).of(data), whole))
     }
 
     /// Has the next frame in memory, if it is an ordinary one; false when it isn't.
@@ -207,7 +205,7 @@ impl Pcap {
         }
         self.grow(caplen, info);
         let caplen_handed = caplen.min(self.snaplen);
-        let mut head = self.head(sec, fraction, len);
+        let mut head = self.scale.head(sec, fraction, len);
         if let Some(pseudo) = self.pseudo {
             let unread = input.unread_mut();
             let bytes = unread.get_mut(self.header..self.header + caplen_handed as usize).unwrap_or_default();

@@ -18,7 +18,7 @@ use crate::error::{Error, PcapngError};
 use crate::input::Input;
 use crate::linktype;
 use crate::pseudo::Pseudo;
-use crate::rx::{Head, Taken};
+use crate::rx::{Frame, Head, Taken};
 use crate::{Info, Precision};
 use interfaces::{Interfaces, Times};
 use std::io::Read;
@@ -147,20 +147,26 @@ impl Pcapng {
         if self.swapped { field.swap_bytes() } else { field }
     }
 
-    /// The next frame, if it is an ordinary enhanced one and its block is all there.
+    /// Whether there may be ordinary frames.
     #[inline(always)]
-    pub(crate) fn next_buffered<R: Read>(&mut self, input: &mut Input<R>) -> Option<Taken> {
-        if self.pseudo.is_some() || self.passing.is_some() {
+    fn is_ordinary(&self) -> bool {
+        self.pseudo.is_none() && self.passing.is_none()
+    }
+
+    /// The frame that `bytes` begin with, if it is an ordinary enhanced one and its block is all there, and the bytes that
+    /// it takes.
+    #[inline(always)]
+    pub(crate) fn first<'a>(&mut self, bytes: &'a [u8]) -> Option<(Frame<'a>, usize)> {
+        if !self.is_ordinary() {
             return None;
         }
-        let unread = input.unread();
-        let head = unread.first_chunk::<{ HEAD + ENHANCED }>()?;
+        let head = bytes.first_chunk::<{ HEAD + ENHANCED }>()?;
         let word = |i: usize| self.order(u32::from_ne_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]));
         let (length, caplen) = (word(4) as usize, word(20) as usize);
-        if word(0) != ENHANCED_FRAME || length % 4 != 0 || length > unread.len() {
+        if word(0) != ENHANCED_FRAME || length % 4 != 0 || length > bytes.len() {
             return None;
         }
-        let trailer = unread.get(length.checked_sub(4)?..)?.first_chunk()?;
+        let trailer = bytes.get(length.checked_sub(4)?..)?.first_chunk()?;
         if self.order(u32::from_ne_bytes(*trailer)) as usize != length
             || caplen > self.snaplen as usize
             || caplen + AROUND + ENHANCED > length
@@ -170,15 +176,14 @@ impl Pcapng {
         let (interface, len) = (word(8), word(24));
         let time = u64::from(word(12)) << 32 | u64::from(word(16));
         let (sec, fraction) = self.interfaces.times(interface)?.split(time);
-        input.take(length);
-        let behind = length - HEAD - ENHANCED;
-        Some(Taken { head: Head { sec, fraction, len }, behind, caplen: caplen as u32 })
+        let data = bytes.get(HEAD + ENHANCED..HEAD + ENHANCED + caplen)?;
+        Some((Head { sec, fraction, len }.of(data), length))
     }
 
     /// Has the next frame in memory, if it may be an ordinary one; false when it isn't.
     #[inline]
     pub(crate) fn fill<R: Read>(&self, input: &mut Input<R>) -> Result<bool, Error> {
-        if self.pseudo.is_some() || self.passing.is_some() || !input.has(HEAD)? {
+        if !self.is_ordinary() || !input.has(HEAD)? {
             return Ok(false);
         }
         let (kind, length) = (self.u32(input, 0), self.u32(input, 4));

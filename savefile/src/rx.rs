@@ -51,12 +51,52 @@ pub(crate) struct Head {
     pub(crate) len: u32,
 }
 
+impl Head {
+    #[inline(always)]
+    pub(crate) fn of(self, data: &[u8]) -> Frame<'_> {
+        Frame { sec: self.sec, fraction: self.fraction, len: self.len, data }
+    }
+}
+
 /// A frame that was taken from the input: its bytes begin `behind` before the input's next, and are `caplen`.
 #[derive(Clone, Copy)]
 pub(crate) struct Taken {
     pub(crate) head: Head,
     pub(crate) behind: usize,
     pub(crate) caplen: u32,
+}
+
+/// Frames in memory: see [`Reader::buffered`].
+///
+/// What is unread is kept here and not looked up in the input, so that a loop that passes over most frames has it in
+/// registers: with a filter that rejects nearly all, a frame of 60 bytes takes 17 ns instead of 19, the kernel's copy 12 to 14
+/// of them.
+pub struct Buffered<'a> {
+    format: &'a mut Format,
+    unread: &'a [u8],
+    /// Where the input's unread bytes begin.
+    start: &'a mut usize,
+}
+
+impl fmt::Debug for Buffered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffered").field("unread", &self.unread.len()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Iterator for Buffered<'a> {
+    type Item = Frame<'a>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Frame<'a>> {
+        let (frame, length) = match self.format {
+            Format::Pcap(pcap) => pcap.first(self.unread),
+            Format::Pcapng(pcapng) => pcapng.first(self.unread),
+        }?;
+        self.unread = self.unread.get(length..)?;
+        *self.start += length;
+        Some(frame)
+    }
 }
 
 enum Format {
@@ -119,20 +159,18 @@ impl<R: Read> Reader<R> {
         &self.info
     }
 
-    /// The next frame, if it is an ordinary one that is all in memory; `None` says nothing more than that.
+    /// The next frames, as long as they are ordinary ones that are all in memory; the end of them says nothing more than
+    /// that. Those that are not asked for stay.
     #[inline(always)]
-    pub fn next_buffered(&mut self) -> Option<Frame<'_>> {
-        let taken = match &mut self.format {
-            Format::Pcap(pcap) => pcap.next_buffered(&mut self.input),
-            Format::Pcapng(pcapng) => pcapng.next_buffered(&mut self.input),
-        }?;
-        Some(self.frame(taken))
+    pub fn buffered(&mut self) -> Buffered<'_> {
+        let (unread, start) = self.input.unread_and_start();
+        Buffered { format: &mut self.format, unread, start }
     }
 
-    /// Reads on until [`Reader::next_buffered`] may have a frame. False, or true and then no frame, means that
+    /// Reads on until [`Reader::buffered`] may have a frame. False, or true and then no frame, means that
     /// [`Reader::next`] has to look: the next frame is not an ordinary one, or there is none.
     ///
-    /// This and `next_buffered` in turns are faster than `next` alone.
+    /// This and `buffered` in turns are faster than `next` alone.
     ///
     /// # Errors
     /// [`Error::Read`] when the stream failed: the next call tries again.
@@ -160,8 +198,7 @@ impl<R: Read> Reader<R> {
 
     #[inline(always)]
     fn frame(&self, Taken { head, behind, caplen }: Taken) -> Frame<'_> {
-        let data = self.input.taken(behind).get(..caplen as usize).unwrap_or_default();
-        Frame { sec: head.sec, fraction: head.fraction, len: head.len, data }
+        head.of(self.input.taken(behind).get(..caplen as usize).unwrap_or_default())
     }
 
     /// Nobody looks at earlier frames any more. Until this is called, a frame's memory is kept (not its contents), even

@@ -76,7 +76,7 @@ impl Rx {
     /// The next frame that passes the filter, of those that are in memory.
     #[inline(always)]
     fn take(&mut self) -> Option<Found> {
-        while let Some(frame) = self.reader.next_buffered() {
+        for frame in self.reader.buffered() {
             if passes(&self.program, &frame) {
                 return Some(for_c(&frame));
             }

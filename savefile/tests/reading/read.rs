@@ -71,7 +71,7 @@ pub fn frames<R: Read>(reader: &mut Reader<R>) -> Outcome {
         // As the fastest way does: fill and take in turns.
         match again(|| reader.fill()) {
             Ok(true) => {
-                while let Some(frame) = reader.next_buffered() {
+                for frame in reader.buffered() {
                     keep(frame);
                 }
             }
