@@ -68,7 +68,7 @@ pub fn open_on<D: Device>(device: D, name: &NetmapName) -> Result<Port, PortErro
     let answer = request::register(&device, name)?;
     let io = |what: &str, source| PortError::Io { what: format!("{name}: {what}"), source };
     let bytes = usize::try_from(answer.memory).map_err(|_| io("memory", io::ErrorKind::OutOfMemory.into()))?;
-    let mapping = device.map(bytes).map_err(|e| io("mmap", e))?;
+    let mapping = device.map(bytes, answer.memory_id).map_err(|e| io("mmap", e))?;
     let rings = memory::find(&mapping, answer.offset, name)?;
     let Rings { rx, tx, buf_size } = rings;
     let shared = Arc::new(Shared {

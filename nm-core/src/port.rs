@@ -116,12 +116,7 @@ pub trait PortTx: Send {
             let left = self.txsync(nonblocking)?;
             if full && left == 0 {
                 // Nothing moves: what is in the ring stays there, and what would follow it goes.
-                let mut frames = from.outgoing();
-                if let Some((_, next)) = frames.frame_at(frames.first()) {
-                    frames.consume(next);
-                }
-                let done = frames.done();
-                from.pass(done);
+                from.pass_frame();
                 moved.refused += 1;
             }
         }

@@ -5,6 +5,7 @@ use crate::sys::wait::{Ready, poll};
 use nm_core::shm::mapping::Mapping;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::num::NonZeroU16;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +22,11 @@ pub trait Device: Send + Sync + 'static {
     /// What the module says.
     fn control(&self, header: &mut Bytes<HEADER>, body: &mut [u8]) -> io::Result<()>;
 
-    /// The first `len` bytes of the bound port's memory.
+    /// The first `len` bytes of the bound port's memory, which the module calls `memory` where it gave it a number.
     ///
     /// # Errors
     /// What mmap(2) says.
-    fn map(&self, len: usize) -> io::Result<Arc<Mapping>>;
+    fn map(&self, len: usize, memory: Option<NonZeroU16>) -> io::Result<Arc<Mapping>>;
 
     /// `NIOCTXSYNC`, `NIOCRXSYNC`.
     ///
@@ -62,8 +63,8 @@ impl Device for Module {
         netmap::control(self.0.as_fd(), header, body)
     }
 
-    fn map(&self, len: usize) -> io::Result<Arc<Mapping>> {
-        Mapping::of_device(self.0.as_fd(), len, 0)
+    fn map(&self, len: usize, memory: Option<NonZeroU16>) -> io::Result<Arc<Mapping>> {
+        Mapping::of_memory(self.0.as_fd(), len, memory)
     }
 
     fn sync(&self, direction: Direction) -> io::Result<()> {

@@ -20,11 +20,14 @@ use nm_core::abi::{self, nmreq_header, nmreq_port_info_get, nmreq_register};
 use nm_core::name::{NetmapName, NetmapRings};
 use std::io;
 use std::mem::offset_of;
+use std::num::NonZeroU16;
 
 /// What registering gave.
 pub struct Registered {
     /// Bytes of the memory to map.
     pub memory: u64,
+    /// The module's number of that memory: ports of the same number lie in the same memory.
+    pub memory_id: Option<NonZeroU16>,
     /// Where in it the port's `netmap_if` is.
     pub offset: u64,
 }
@@ -105,6 +108,7 @@ pub fn register<D: Device>(device: &D, name: &NetmapName) -> Result<Registered, 
     let fields = Struct(&mut body.0);
     let answer = Registered {
         memory: u64::from_ne_bytes(fields.get(offset_of!(nmreq_register, nr_memsize))),
+        memory_id: NonZeroU16::new(u16::from_ne_bytes(fields.get(offset_of!(nmreq_register, nr_mem_id)))),
         offset: u64::from_ne_bytes(fields.get(offset_of!(nmreq_register, nr_offset))),
     };
     if answer.offset >= answer.memory {

@@ -5,7 +5,7 @@
 
 use super::{Device, Direction, Shared, count};
 use nm_core::ring::slots::MAX_FRAME;
-use nm_core::{PortError, PortTx, TxRing};
+use nm_core::{Forwarded, PortError, PortTx, RxRing, TxRing};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,34 @@ fn sync<D: Device>(shared: &Shared<D>, ring: &mut TxRing) -> Result<(), PortErro
     Ok(())
 }
 
+/// Makes space for `needed` slots: waits for a full ring while it makes progress.
+fn has_space<D: Device>(
+    shared: &Shared<D>,
+    ring: &mut TxRing,
+    needed: u32,
+    nonblocking: bool,
+) -> Result<bool, PortError> {
+    if ring.space() >= needed {
+        return Ok(true);
+    }
+    if needed >= ring.num_slots() {
+        return Ok(false);
+    }
+    sync(shared, ring)?;
+    let (mut since, mut space) = (Instant::now(), ring.space());
+    while ring.space() < needed {
+        if nonblocking || since.elapsed() >= PATIENCE {
+            return Ok(false);
+        }
+        std::thread::sleep(NAP);
+        sync(shared, ring)?;
+        if ring.space() > space {
+            (since, space) = (Instant::now(), ring.space());
+        }
+    }
+    Ok(true)
+}
+
 impl<D: Device> PortTx for Tx<D> {
     fn inject(&mut self, frame: &[u8], nonblocking: bool) -> Result<(), PortError> {
         let len = frame.len();
@@ -55,19 +83,8 @@ impl<D: Device> PortTx for Tx<D> {
             return Err(PortError::TooLong { len });
         }
         let needed = len.div_ceil(ring.room() as usize) as u32;
-        if ring.space() < needed {
-            sync(shared, ring)?;
-            let (mut since, mut space) = (Instant::now(), ring.space());
-            while ring.space() < needed {
-                if nonblocking || since.elapsed() >= PATIENCE {
-                    return Err(PortError::NoRoom);
-                }
-                std::thread::sleep(NAP);
-                sync(shared, ring)?;
-                if ring.space() > space {
-                    (since, space) = (Instant::now(), ring.space());
-                }
-            }
+        if !has_space(shared, ring, needed, nonblocking)? {
+            return Err(PortError::NoRoom);
         }
         if !ring.put(frame) {
             count(&shared.counters.malformed, ring.take_malformed());
@@ -100,5 +117,28 @@ impl<D: Device> PortTx for Tx<D> {
         count(&shared.counters.sent, frames.into());
         count(&shared.counters.sent_bytes, bytes);
         Ok(frames)
+    }
+
+    /// A frame that lies in the module's same memory, as a card's and its host's do, is not copied: the slots swap their buffers.
+    fn forward(&mut self, from: &mut RxRing, slots: u32, nonblocking: bool) -> Result<Forwarded, PortError> {
+        let Tx { shared, ring: Some(ring), shown } = self else { return Err(self.read_only()) };
+        let mut forwarded = Forwarded::default();
+        let (end, mut patient) = (from.ready().saturating_sub(slots), !nonblocking);
+        while from.ready() > end {
+            let moved = ring.put_frames(from, from.ready() - end);
+            forwarded.frames += u64::from(moved.frames);
+            forwarded.bytes += moved.bytes;
+            sync(shared, ring)?;
+            *shown = ring.head();
+            if moved.wanting > 0 && !has_space(shared, ring, moved.wanting, !patient)? {
+                // Who waited in vain once does not wait for each of the frames behind.
+                patient &= moved.wanting >= ring.num_slots();
+                from.pass_frame();
+                forwarded.refused += 1;
+            }
+        }
+        count(&shared.counters.sent, forwarded.frames);
+        count(&shared.counters.sent_bytes, forwarded.bytes);
+        Ok(forwarded)
     }
 }

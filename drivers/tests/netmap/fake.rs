@@ -2,15 +2,19 @@
 
 use drivers::netmap::{Bytes, Device, Direction, HEADER};
 use drivers::sys::wait::{Event, Ready, poll};
-use nm_core::abi::{NS_MOREFRAG, netmap_if, netmap_ring, netmap_slot};
+use nm_core::abi::{NS_BUF_CHANGED, NS_MOREFRAG, netmap_if, netmap_ring, netmap_slot};
 use nm_core::name::{NetmapName, PortName};
 use nm_core::shm::mapping::Mapping;
 use nm_core::sync::{AtomicU32, AtomicU64, Ordering};
 use nm_core::{Port, sys};
 use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::offset_of;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::num::NonZeroU16;
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::AtomicU16;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -35,6 +39,9 @@ pub const SLOTS: u32 = 16;
 pub struct Fake(pub Arc<Inside>);
 
 pub struct Inside {
+    /// The memory: each port maps it for itself.
+    pub memory: File,
+    pub memory_id: Option<NonZeroU16>,
     pub mapping: Arc<Mapping>,
     pub state: Mutex<State>,
     pub arrived: Event,
@@ -56,14 +63,28 @@ pub struct State {
     /// Kernel's positions of each ring, by its number in `ring_ofs`.
     pub hwcur: Vec<u32>,
     pub hwtail: Vec<u32>,
+    /// The buffer that the card was told of for each slot of each ring.
+    pub told: Vec<Vec<u32>>,
+    /// Buffers that came into slots without `NS_BUF_CHANGED`.
+    pub untold: u32,
     /// What left, with the number of its ring.
     pub wire: Vec<(usize, Vec<u8>)>,
     /// Transmit rings take nothing.
     pub stuck: bool,
+    /// So many times yet.
+    pub stuck_syncs: u32,
     /// The interface is gone.
     pub gone: bool,
     pub syncs: [u32; 2],
     pub polls: u32,
+}
+
+/// A file without a name.
+fn memory() -> File {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).custom_flags(libc::O_TMPFILE).open("/dev/shm").expect("a file");
+    file.set_len(MEMORY as u64).expect("its length");
+    file
 }
 
 pub fn name(text: &str) -> NetmapName {
@@ -75,8 +96,12 @@ pub fn name(text: &str) -> NetmapName {
 
 impl Fake {
     pub fn new() -> Fake {
+        static NEXT_ID: AtomicU16 = AtomicU16::new(1);
+        let memory = memory();
         let fake = Fake(Arc::new(Inside {
-            mapping: Mapping::anonymous(MEMORY).expect("memory"),
+            mapping: Mapping::new(&memory, MEMORY).expect("memory"),
+            memory,
+            memory_id: NonZeroU16::new(NEXT_ID.fetch_add(1, Ordering::Relaxed)),
             state: Mutex::default(),
             arrived: Event::new().expect("an event"),
         }));
@@ -136,6 +161,7 @@ impl Fake {
             self.long(at + offset_of!(netmap_ring, buf_ofs)).store((BUFFERS - at) as u64, Ordering::Relaxed);
             self.field(n, offset_of!(netmap_ring, num_slots)).store(SLOTS, Ordering::Relaxed);
             self.field(n, offset_of!(netmap_ring, nr_buf_size)).store(STRIDE as u32, Ordering::Relaxed);
+            state.told.push((buffer..buffer + SLOTS).collect());
             for slot in 0..SLOTS {
                 self.set_slot(n, slot, buffer, 0, 0);
                 buffer += 1;
@@ -163,9 +189,24 @@ impl Fake {
         self.long(Fake::slot_at(ring, slot)).store(u64::from_le(word), Ordering::Relaxed);
     }
 
-    fn slot(&self, ring: usize, slot: u32) -> (u32, u16, u16) {
+    pub fn slot(&self, ring: usize, slot: u32) -> (u32, u16, u16) {
         let word = u64::to_le(self.long(Fake::slot_at(ring, slot)).load(Ordering::Relaxed));
         (word as u32, (word >> 32) as u16, (word >> 48) as u16)
+    }
+
+    /// The buffers that ring `n` has, in the order of its slots.
+    pub fn buffers(&self, ring: usize) -> Vec<u32> {
+        (0..SLOTS).map(|slot| self.slot(ring, slot).0).collect()
+    }
+
+    /// The module gets a slot: the card is told of a buffer that is new there.
+    fn take_slot(&self, state: &mut State, ring: usize, slot: u32) -> (u32, u16, u16) {
+        let (buffer, len, flags) = self.slot(ring, slot);
+        let told = &mut state.told[ring][slot as usize];
+        state.untold += u32::from(*told != buffer && flags & NS_BUF_CHANGED == 0);
+        *told = buffer;
+        self.set_slot(ring, slot, buffer, len, flags & !NS_BUF_CHANGED);
+        (buffer, len, flags)
     }
 
     fn write(&self, buffer: u32, bytes: &[u8]) {
@@ -205,7 +246,11 @@ impl Fake {
             if head >= SLOTS {
                 continue;
             }
-            state.hwcur[ring] = head;
+            while state.hwcur[ring] != head {
+                let at = state.hwcur[ring];
+                self.take_slot(state, ring, at);
+                state.hwcur[ring] = (at + 1) % SLOTS;
+            }
             while let Some(frame) = state.incoming[n].front() {
                 let pieces: Vec<&[u8]> = frame.chunks(STRIDE).collect();
                 let filled = (state.hwtail[ring] + SLOTS - head) % SLOTS;
@@ -232,6 +277,10 @@ impl Fake {
 
     /// What the module's txsync does.
     fn sync_tx(&self, state: &mut State) {
+        if state.stuck_syncs > 0 {
+            state.stuck_syncs -= 1;
+            return;
+        }
         for ring in 0..RING_COUNTS[0] + RING_COUNTS[1] {
             let head = self.field(ring, offset_of!(netmap_ring, head)).load(Ordering::Acquire);
             if state.stuck || head >= SLOTS {
@@ -240,7 +289,7 @@ impl Fake {
             let mut frame = Vec::new();
             while state.hwcur[ring] != head {
                 let at = state.hwcur[ring];
-                let (buffer, len, flags) = self.slot(ring, at);
+                let (buffer, len, flags) = self.take_slot(state, ring, at);
                 frame.extend(self.read(buffer, len));
                 if flags & NS_MOREFRAG == 0 {
                     state.wire.push((ring, std::mem::take(&mut frame)));
@@ -277,6 +326,7 @@ impl Device for Fake {
             (1, 56) => {
                 body[..8].copy_from_slice(&state.offset.unwrap_or(INTERFACE as u64).to_ne_bytes());
                 body[8..16].copy_from_slice(&(MEMORY as u64).to_ne_bytes());
+                body[32..34].copy_from_slice(&self.0.memory_id.map_or(0, NonZeroU16::get).to_ne_bytes());
             }
             (2, 32) => {
                 body[..8].copy_from_slice(&(MEMORY as u64).to_ne_bytes());
@@ -291,9 +341,9 @@ impl Device for Fake {
         Ok(())
     }
 
-    fn map(&self, len: usize) -> io::Result<Arc<Mapping>> {
-        assert_eq!(len, MEMORY);
-        Ok(Arc::clone(&self.0.mapping))
+    fn map(&self, len: usize, memory: Option<NonZeroU16>) -> io::Result<Arc<Mapping>> {
+        assert_eq!((len, memory), (MEMORY, self.0.memory_id));
+        Mapping::of_memory(self.0.memory.as_fd(), len, memory)
     }
 
     fn sync(&self, direction: Direction) -> io::Result<()> {

@@ -4,6 +4,7 @@ pub mod outgoing;
 pub mod peer;
 pub mod rx;
 pub mod slots;
+pub mod swap;
 pub mod tx;
 
 /// How many slots of a ring are filled, from the reader's `head` up to `tail`; `None` for numbers outside the ring.

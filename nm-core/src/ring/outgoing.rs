@@ -65,6 +65,12 @@ impl<'a> Outgoing<'a> {
         }
     }
 
+    /// The first `slots` slots make no sense.
+    pub(super) fn pass_malformed(&mut self, slots: u32) {
+        self.malformed += 1;
+        self.first = self.slots.add(self.first, slots.min(self.waiting_from(self.first)));
+    }
+
     /// Where the frames that are left begin, and how many slots made no sense.
     pub fn done(self) -> (u32, u64) {
         (self.first, self.malformed)

@@ -34,7 +34,7 @@ pub struct RxFrame {
 
 /// A receive ring as its reader sees it.
 pub struct RxRing {
-    slots: Slots,
+    pub(super) slots: Slots,
     head: u32,
     cur: u32,
     tail: u32,
@@ -46,7 +46,7 @@ pub struct RxRing {
     first_bufs: Box<[u32]>,
     scratch: Vec<u8>,
     /// The header's tail is ours to write, not a kernel's.
-    owns_tail: bool,
+    pub(super) owns_tail: bool,
     /// The first slot whose buffer a driver has not taken back.
     taken_back: u32,
 }
@@ -167,6 +167,16 @@ impl RxRing {
         {
             self.cur = to;
         }
+    }
+
+    /// The next frame is not sent on: as if it had been handed out.
+    pub fn pass_frame(&mut self) {
+        let mut frames = self.outgoing();
+        if let Some((_, next)) = frames.frame_at(frames.first()) {
+            frames.consume(next);
+        }
+        let done = frames.done();
+        self.pass(done);
     }
 
     /// The frame's time, never a little before the last one's: senders' clocks and ours may differ by some hundred

@@ -67,6 +67,11 @@ impl Slot {
     }
 }
 
+/// What the slots of one frame say.
+pub(super) type Parts = [Piece; abi::NETMAP_MAX_FRAGS as usize];
+/// None yet.
+pub(super) const NO_PARTS: Parts = [Piece { buf_idx: 0, len: 0, flags: 0 }; abi::NETMAP_MAX_FRAGS as usize];
+
 /// A slot, a length or a chain that makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
@@ -560,40 +565,64 @@ impl Slots {
         avail: u32,
         scratch: &'a mut Vec<u8>,
     ) -> Result<(FrameRef<'a>, u32), (Malformed, u32)> {
-        let mut parts = [Slot { buf_idx: 0, len: 0, flags: 0 }; abi::NETMAP_MAX_FRAGS as usize];
-        let (mut i, mut used, mut total, mut in_one_piece) = (first, 0usize, 0usize, true);
-        loop {
-            if used as u32 == avail || used == parts.len() {
-                return Err((Malformed, used as u32));
-            }
-            let s = self.read(i).map_err(|m| (m, used as u32 + 1))?;
-            if used > 0 {
-                let before = parts[used - 1];
-                in_one_piece &= s.buf_idx == before.buf_idx.wrapping_add(1) && u32::from(before.len) == self.stride;
-            }
-            parts[used] = s;
-            used += 1;
-            total += usize::from(s.len);
-            if total > MAX_FRAME {
-                return Err((Malformed, used as u32));
-            }
-            if s.flags & abi::NS_MOREFRAG == 0 {
-                break;
-            }
-            i = self.next(i);
-        }
+        let mut parts = NO_PARTS;
+        let used = self.parts(first, avail, &mut parts)?;
+        let parts = &parts[..used as usize];
+        let in_one_piece = parts
+            .windows(2)
+            .all(|pair| pair[1].buf_idx == pair[0].buf_idx.wrapping_add(1) && u32::from(pair[0].len) == self.stride);
         if in_one_piece {
             // Full buffers one after the other: the bytes lie together already. Each number and length was checked,
             // so their sum stays inside the buffers.
-            return Ok((FrameRef { data: self.buffer(parts[0].buf_idx), len: total, owner: PhantomData }, used as u32));
+            let len = parts.iter().map(|s| usize::from(s.len)).sum();
+            return Ok((FrameRef { data: self.buffer(parts[0].buf_idx), len, owner: PhantomData }, used));
         }
         scratch.clear();
         scratch.reserve(MAX_FRAME);
-        for s in &parts[..used] {
+        for s in parts {
             let part = FrameRef { data: self.buffer(s.buf_idx), len: usize::from(s.len), owner: PhantomData };
             part.append_to(scratch);
         }
-        Ok((FrameRef::from(scratch.as_slice()), used as u32))
+        Ok((FrameRef::from(scratch.as_slice()), used))
+    }
+
+    /// Reads the slots of the chain that begins in slot `i`, of which `avail` may be read: how many. Each number and
+    /// length is checked, and so is their sum.
+    pub(super) fn parts(&self, mut i: u32, avail: u32, parts: &mut Parts) -> Result<u32, (Malformed, u32)> {
+        let mut total = 0;
+        for (part, used) in parts.iter_mut().zip(0..avail) {
+            *part = self.read(i).map_err(|m| (m, used + 1))?;
+            total += usize::from(part.len);
+            if total > MAX_FRAME {
+                return Err((Malformed, used + 1));
+            }
+            if part.flags & abi::NS_MOREFRAG == 0 {
+                return Ok(used + 1);
+            }
+            i = self.next(i);
+        }
+        Err((Malformed, avail.min(parts.len() as u32)))
+    }
+
+    /// Whether the slots of both rings name the same buffers by the same numbers.
+    pub(super) fn shares_buffers(&self, other: &Slots) -> bool {
+        let buffers = |s: &Slots| (s.header_at as i64 + s.buf_ofs, s.num_bufs, s.stride, s.room, s.headroom);
+        self.keep.is_same_memory(&other.keep) && buffers(self) == buffers(other)
+    }
+
+    /// Sends slot `i` of `from`, which said `part`, from slot `at` of this ring: the slots change their buffers. False, and
+    /// nothing changed, when this slot names no buffer.
+    ///
+    /// Both slots are their owners' until the heads are published, and no buffer's number is in two slots afterwards.
+    pub(super) fn swap_in(&self, at: u32, from: &Slots, i: u32, part: Piece, goes_on: bool) -> bool {
+        let Ok(free) = self.read_for_writing(at) else { return false };
+        let more = if goes_on { abi::NS_MOREFRAG } else { 0 };
+        let sent = Slot { flags: abi::NS_BUF_CHANGED | more, ..part };
+        let back = Slot { buf_idx: free, len: part.len, flags: part.flags | abi::NS_BUF_CHANGED };
+        // ORDER: Relaxed, both; the heads that show them to the kernel are stored with Release.
+        self.cell(at).word.store(sent.pack(), Ordering::Relaxed);
+        from.cell(i).word.store(back.pack(), Ordering::Relaxed);
+        true
     }
 }
 

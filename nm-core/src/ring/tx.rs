@@ -15,13 +15,13 @@ use std::sync::Arc;
 
 /// A transmit ring as its writer sees it.
 pub struct TxRing {
-    slots: Slots,
+    pub(super) slots: Slots,
     hwcur: u32,
-    head: u32,
-    malformed: u64,
+    pub(super) head: u32,
+    pub(super) malformed: u64,
     scratch: Vec<u8>,
     /// The header's tail is ours to write, not a kernel's.
-    owns_tail: bool,
+    pub(super) owns_tail: bool,
 }
 
 impl TxRing {

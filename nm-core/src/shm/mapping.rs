@@ -3,6 +3,7 @@
 use crate::sync::{AtomicU32, AtomicU64};
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU16;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use std::sync::Arc;
 pub struct Mapping {
     base: NonNull<u8>,
     len: usize,
+    /// The number that its kernel gave the memory, where it gave one.
+    memory: Option<NonZeroU16>,
 }
 
 // SAFETY: the mapping is plain memory without ties to a thread; rules 1 and 2 make shared access sound.
@@ -38,7 +41,7 @@ impl Mapping {
         if file.metadata()?.len() < len as u64 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Mapping::map(file.as_raw_fd(), len, 0, libc::MAP_SHARED)
+        Mapping::map(file.as_raw_fd(), len, 0, libc::MAP_SHARED).map(Arc::new)
     }
 
     /// Maps `len` bytes of a device or socket from `offset` on, for reading and writing. Such a file tells no length:
@@ -47,7 +50,18 @@ impl Mapping {
     /// # Errors
     /// What mmap(2) says.
     pub fn of_device(fd: BorrowedFd<'_>, len: usize, offset: libc::off_t) -> io::Result<Arc<Mapping>> {
-        Mapping::map(fd.as_raw_fd(), len, offset, libc::MAP_SHARED | libc::MAP_POPULATE)
+        Mapping::map(fd.as_raw_fd(), len, offset, libc::MAP_SHARED | libc::MAP_POPULATE).map(Arc::new)
+    }
+
+    /// As [`Mapping::of_device`], of the memory that the netmap module calls `memory` (`nr_mem_id`): all mappings of one
+    /// number show the same bytes at the same offsets.
+    ///
+    /// # Errors
+    /// What mmap(2) says.
+    pub fn of_memory(fd: BorrowedFd<'_>, len: usize, memory: Option<NonZeroU16>) -> io::Result<Arc<Mapping>> {
+        let mut mapping = Mapping::map(fd.as_raw_fd(), len, 0, libc::MAP_SHARED | libc::MAP_POPULATE)?;
+        mapping.memory = memory;
+        Ok(Arc::new(mapping))
     }
 
     /// Maps `len` bytes of fresh memory, all zero, which children made by fork share.
@@ -55,10 +69,10 @@ impl Mapping {
     /// # Errors
     /// What mmap(2) says.
     pub fn anonymous(len: usize) -> io::Result<Arc<Mapping>> {
-        Mapping::map(-1, len, 0, libc::MAP_SHARED | libc::MAP_ANONYMOUS)
+        Mapping::map(-1, len, 0, libc::MAP_SHARED | libc::MAP_ANONYMOUS).map(Arc::new)
     }
 
-    fn map(fd: libc::c_int, len: usize, offset: libc::off_t, flags: libc::c_int) -> io::Result<Arc<Mapping>> {
+    fn map(fd: libc::c_int, len: usize, offset: libc::off_t, flags: libc::c_int) -> io::Result<Mapping> {
         if len == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -71,7 +85,12 @@ impl Mapping {
         // SAFETY: the range was just mapped; keeping rings out of core dumps is advice only.
         unsafe { libc::madvise(p, len, libc::MADV_DONTDUMP) };
         let base = NonNull::new(p.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Arc::new(Mapping { base, len }))
+        Ok(Mapping { base, len, memory: None })
+    }
+
+    /// Whether both show the same bytes at the same offsets, as far as that is known.
+    pub fn is_same_memory(&self, other: &Mapping) -> bool {
+        std::ptr::eq(self, other) || (self.memory.is_some() && self.memory == other.memory)
     }
 
     /// Bytes mapped.
