@@ -2,10 +2,11 @@
 //!
 //! Command line and output: [`cli`], [`units`], [`table`], [`terminal`]. Time and signals: [`stop`], [`pace`].
 //! Ports: [`ports`] (rings where the name is a switch's, libpcap's calls otherwise), [`pcap`], [`frame`].
-//! Between two ports: [`pump`] (bridge, vale-ctl's attached cards).
+//! Between two ports: [`pump`] (bridge, vale-ctl's attached cards), [`checksum`].
 //! One tool's insides: [`switch_view`], [`probe_view`], [`attach`] (vale-ctl), [`pktgen`] (pkt-gen), [`replay`] (nmreplay), [`preload`] (nm-run).
 
 pub mod attach;
+pub mod checksum;
 pub mod cli;
 pub mod frame;
 pub mod pace;

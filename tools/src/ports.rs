@@ -1,9 +1,10 @@
 //! Ports as the tools use them: rings where the name is a switch's, libpcap's calls otherwise.
 
+use crate::checksum::Completion;
 use crate::cli::Error;
 use crate::pcap::{Handle, Read, Use};
 use crate::stop::Stop;
-use nm_core::name::{NetmapName, PortName};
+use nm_core::name::{NetmapName, NetmapRings, PortName};
 use nm_core::{Forwarded, Port, PortControl, PortError, PortInfo, PortRx, PortTx};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -194,18 +195,31 @@ impl Sender {
 }
 
 /// Moves at most `max` of the frames that [`Receiver::wait`] or [`Receiver::look`] found to `to`: from ring to ring in batches.
+/// With `completion` they get the checksums that they lack.
 ///
 /// # Errors
 /// [`Error::Failed`] when either port is gone, or `to` may not send.
-pub fn forward(from: &mut Receiver, to: &mut Sender, max: usize) -> Result<Forwarded, Error> {
+pub fn forward(
+    from: &mut Receiver,
+    to: &mut Sender,
+    max: usize,
+    completion: &mut Option<Completion>,
+) -> Result<Forwarded, Error> {
     if let (Receiver::Rings(rx), Sender::Rings(tx, _)) = (&mut *from, &mut *to) {
-        let ring = rx.ring();
-        let moved = tx.forward(ring, u32::try_from(max).unwrap_or(u32::MAX), false)?;
+        let (ring, slots) = (rx.ring(), u32::try_from(max).unwrap_or(u32::MAX));
+        if let Some(completion) = completion {
+            completion.in_ring(ring, slots);
+        }
+        let moved = tx.forward(ring, slots, false)?;
         ring.release();
         return Ok(moved);
     }
     let mut moved = Forwarded::default();
     from.read(max, |frame| {
+        let frame = match completion {
+            Some(completion) => completion.of(frame),
+            None => frame,
+        };
         match to.send(frame)? {
             true => (moved.frames, moved.bytes) = (moved.frames + 1, moved.bytes + frame.len() as u64),
             false => moved.refused += 1,
@@ -213,4 +227,16 @@ pub fn forward(from: &mut Receiver, to: &mut Sender, max: usize) -> Result<Forwa
         Ok(())
     })?;
     Ok(moved)
+}
+
+/// For the frames that come from this port: those of a switch are whole, or made by a program that wanted them so.
+pub fn completion(name: &str) -> Option<Completion> {
+    match PortName::parse(name) {
+        Ok(PortName::Vale(_)) => None,
+        Ok(PortName::Netmap(name)) => {
+            matches!(name.rings, NetmapRings::All | NetmapRings::One(_) | NetmapRings::AllAndHost)
+                .then(Completion::default)
+        }
+        _ => Some(Completion::default()),
+    }
 }

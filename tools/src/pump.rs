@@ -72,7 +72,7 @@ impl Pump {
             let carriers: Vec<_> = ends
                 .into_iter()
                 .zip(&ways)
-                .map(|((from, to), way)| threads.spawn(|| carry(tool, from, to, burst, &way.moved, &stop)))
+                .map(|((from, to), way)| threads.spawn(|| carry(tool, from, to, burst, way, &stop)))
                 .collect();
             let shown = show(&ways, &stop);
             stop.request();
@@ -141,15 +141,8 @@ fn refuse_circles(ports: &[PortInfo]) -> Result<(), Error> {
 }
 
 /// Moves frames one way until the user wants to end; when it can't, everything ends.
-fn carry(
-    tool: &str,
-    mut from: Receiver,
-    mut to: Sender,
-    burst: usize,
-    moved: &Moved,
-    stop: &Stop,
-) -> Result<(), Error> {
-    let result = carry_until_stop(&mut from, &mut to, burst, moved, stop);
+fn carry(tool: &str, mut from: Receiver, mut to: Sender, burst: usize, way: &Way, stop: &Stop) -> Result<(), Error> {
+    let result = carry_until_stop(&mut from, &mut to, burst, way, stop);
     stop.request();
     if let Some(why) = to.refusal() {
         warn(tool, &format!("frames were refused, the last one because: {why}"));
@@ -161,12 +154,13 @@ fn carry_until_stop(
     from: &mut Receiver,
     to: &mut Sender,
     burst: usize,
-    moved: &Moved,
+    Way { names: [name, _], moved }: &Way,
     stop: &Stop,
 ) -> Result<(), Error> {
+    let mut completion = ports::completion(name);
     while !stop.requested() {
         from.wait(stop, None)?;
-        let Forwarded { frames, bytes, refused } = ports::forward(from, to, burst)?;
+        let Forwarded { frames, bytes, refused } = ports::forward(from, to, burst, &mut completion)?;
         // ORDER: Relaxed, all three; counters that are only shown.
         moved.frames.fetch_add(frames, Ordering::Relaxed);
         moved.bytes.fetch_add(bytes, Ordering::Relaxed);

@@ -34,7 +34,7 @@ const SECONDS_FOR_OTHERS: u32 = 900;
 const LONGER: u32 = 20;
 
 /// What the checks run besides Rust.
-const NEEDS: [Need; 21] = [
+const NEEDS: [Need; 24] = [
     need("tcpdump", "tcpdump"),
     need("tshark", "tshark"),
     need("ngrep", "ngrep"),
@@ -55,6 +55,9 @@ const NEEDS: [Need; 21] = [
     need("ip", "iproute2"),
     need("ethtool", "ethtool"),
     need("ping", "iputils-ping"),
+    need("iperf3", "iperf3"),
+    need("curl", "curl"),
+    need("python3", "python3"),
     need("ps", "procps"),
 ];
 

@@ -8,7 +8,7 @@
 //! `release` moves head to cur; the next rxsync gives those slots back.
 
 use super::outgoing::Outgoing;
-use super::slots::{Direction, Piece, Slots, shuffled};
+use super::slots::{Direction, FrameRef, Piece, Slots, shuffled};
 use crate::abi::NS_MOREFRAG;
 use crate::shm::layout::Layout;
 use crate::shm::mapping::Mapping;
@@ -177,6 +177,24 @@ impl RxRing {
         }
         let done = frames.done();
         self.pass(done);
+    }
+
+    /// Shows `each` the frames that begin in the next `slots` slots and were not yet handed out, before they are sent on, and
+    /// overwrites the two bytes that it names by their place in the frame: of its first piece, others stay as they are.
+    pub fn amend(&mut self, slots: u32, mut each: impl FnMut(FrameRef<'_>) -> Option<(usize, [u8; 2])>) {
+        let mut done = 0;
+        while done < slots.min(self.ready()) {
+            let at = self.slots.add(self.cur, done);
+            let (change, used) = match self.slots.frame(at, self.ready() - done, &mut self.scratch) {
+                Ok((frame, used)) => (each(frame), used),
+                // It is counted when it is handed out or sent on.
+                Err((_, used)) => (None, used),
+            };
+            if let Some((offset, bytes)) = change {
+                self.slots.replace(at, offset, bytes);
+            }
+            done += used;
+        }
     }
 
     /// The frame's time, never a little before the last one's: senders' clocks and ours may differ by some hundred

@@ -508,6 +508,17 @@ impl Slots {
         inside
     }
 
+    /// Overwrites two bytes of the piece in slot `i`, from byte `offset` of it on. False when they are not the piece's.
+    pub(crate) fn replace(&self, i: u32, offset: usize, bytes: [u8; 2]) -> bool {
+        let Ok(piece) = self.read(i) else { return false };
+        let inside = offset.checked_add(bytes.len()).is_some_and(|end| end <= usize::from(piece.len));
+        if inside {
+            // SAFETY: inside the piece, whose length is at most the buffer's room (checked by `read`); rule 7.
+            unsafe { copy(bytes.as_ptr(), self.buffer(piece.buf_idx).add(offset), bytes.len()) };
+        }
+        inside
+    }
+
     /// Asks for the lines that the frame `ahead` slots after `i` will be written to.
     #[inline(always)]
     pub(crate) fn prefetch_write(&self, i: u32, ahead: u32) {

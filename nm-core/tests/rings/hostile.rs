@@ -72,6 +72,34 @@ fn a_chain_longer_than_any_frame_is_refused() {
 }
 
 #[test]
+fn frames_that_wait_are_amended_in_their_first_piece() {
+    let region = Region::new(64, 16);
+    let mut rx = RxRing::new(&region.mapping, &region.layout).unwrap();
+    let peer = PeerRing::new(&region.mapping, &region.layout).unwrap();
+    let frames = [vec![1; 100], vec![2; 5000], vec![3; 60]];
+    let mut tail = 0;
+    for frame in &frames {
+        tail = peer.put(tail, FrameRef::from(&frame[..]), 1).unwrap();
+    }
+    rx.set_tail(tail);
+    let mut seen = Vec::new();
+    // The chain begins in the second slot.
+    rx.amend(2, |frame| {
+        seen.push(frame.len());
+        Some((frame.len().min(2048) - 2, [0xaa, 0xbb]))
+    });
+    assert_eq!(seen, [100, 5000]);
+    rx.amend(64, |frame| (frame.len() == 60).then_some((59, [0xcc; 2])));
+    rx.amend(64, |frame| (frame.len() == 60).then_some((usize::MAX, [0xcc; 2])));
+    for (mut expected, at) in frames.into_iter().zip([Some(98), Some(2046), None]) {
+        if let Some(at) = at {
+            expected[at..at + 2].copy_from_slice(&[0xaa, 0xbb]);
+        }
+        assert!(rx.next_frame().map(|frame| bytes(&frame)) == Some(expected));
+    }
+}
+
+#[test]
 fn a_chain_is_in_one_piece_only_if_its_buffers_are_full() {
     let region = Region::new(16, 16);
     for (first_len, in_place) in [(BUF_SIZE, true), (100, false)] {
@@ -153,6 +181,26 @@ proptest! {
         }
         prop_assert!(others() == before, "written outside the ring's slots and buffers");
         drop(rx);
+    }
+
+    #[test]
+    fn amending_writes_into_the_rings_buffers_alone((slots, garbage, tails) in any_attack(), at in any::<u16>()) {
+        let region = Region::new(slots, 16);
+        let mut rx = RxRing::new(&region.mapping, &region.layout).unwrap();
+        write_slots(&region, region.layout.rx_ring(), &garbage);
+        let reserved = region.layout.buffers() + (RESERVED_BUFS * BUF_SIZE) as usize;
+        let slots_at = region.layout.rx_ring() + HEADER;
+        let before = region.read(slots_at, reserved - slots_at);
+        for tail in tails {
+            rx.set_tail(tail);
+            let mut frames = 0;
+            rx.amend(slots, |_| {
+                frames += 1;
+                Some((usize::from(at) % (BUF_SIZE as usize + 2), [1, 2]))
+            });
+            prop_assert!(frames <= rx.ready());
+        }
+        prop_assert!(region.read(slots_at, reserved - slots_at) == before, "written outside the buffers");
     }
 
     #[test]
