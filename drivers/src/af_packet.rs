@@ -26,6 +26,7 @@ mod rx;
 mod tx;
 
 use crate::copying::{self, Control};
+use crate::flags;
 use crate::sys::interface::Interface;
 use crate::sys::packet::{OVERHEAD, PacketSocket};
 use nm_core::name::{NetmapName, NetmapRings};
@@ -69,9 +70,10 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     if name.rings != NetmapRings::All {
         return Err(unsupported("AF_PACKET serves a card as a whole: single rings and pipes need the netmap module"));
     }
-    if name.flags != 0 {
-        return Err(unsupported("AF_PACKET gives a copy beside the host: /FLAGS need the netmap module"));
-    }
+    flags::check(
+        name,
+        Some("/x: a packet socket gives a copy beside the host; AF_XDP and the netmap module have rings of their own"),
+    )?;
     let io = |what: &str, source: io::Error| match source.raw_os_error() {
         Some(libc::ENODEV | libc::ENXIO) => PortError::NoDevice { port: port.clone() },
         Some(libc::ENETDOWN) => PortError::NotUp { port: port.clone() },
@@ -103,5 +105,5 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     let drops = Box::new(move || u64::from(asked.statistics().1));
     let control = Control::new(port.clone(), "af_packet", layout, memory, drops).map_err(|e| io("eventfd", e))?;
     let source = rx::Frames::new(port.clone(), card, Arc::clone(&socket), frames);
-    copying::open(Arc::new(control), source, tx::Wire(socket))
+    copying::open(Arc::new(control), source, tx::Wire(socket)).map(|port| flags::honour(name, port))
 }

@@ -40,6 +40,7 @@ pub mod tx;
 pub mod umem;
 
 use crate::Error;
+use crate::flags;
 use crate::sys::bpf::XdpMode;
 use crate::sys::card::{Watch, receive_queues};
 use crate::sys::interface::Interface;
@@ -48,7 +49,6 @@ use crate::sys::wait::Event;
 use crate::sys::xdp::{Binding, XdpSocket};
 use attach::Attachment;
 use error::Failure;
-use nm_core::abi::NR_EXCLUSIVE;
 use nm_core::name::{NetmapName, NetmapRings};
 use nm_core::shm::layout::write_interface;
 use nm_core::shm::mapping::Mapping;
@@ -144,9 +144,7 @@ pub(crate) fn open_rings(name: &NetmapName, options: &Options) -> Result<(Port, 
     if !card.ethernet {
         return Err(failure.unsupported("its frames have no Ethernet header, and netmap's always have one"));
     }
-    if name.flags & !NR_EXCLUSIVE != 0 {
-        return Err(failure.unsupported("AF_XDP has the card's rings as they are: /FLAGS but x need the netmap module"));
-    }
+    flags::check(name, None)?;
     let count = receive_queues(&name.ifname);
     let numbers: Vec<u32> = match name.rings {
         NetmapRings::All => (0..count).collect(),
@@ -188,8 +186,9 @@ pub(crate) fn open_rings(name: &NetmapName, options: &Options) -> Result<(Port, 
                     }
                 }
                 attachment.give().map_err(|e| failure.driver(e))?;
-                let name = (failure.port.clone(), name.ifname.clone());
-                return assemble(&failure, name, &card, watch, mode, attachment, queues, out, &region, layout, pieces);
+                let names = (failure.port.clone(), name.ifname.clone());
+                return assemble(&failure, names, &card, watch, mode, attachment, queues, out, &region, layout, pieces)
+                    .map(|(port, rings)| (flags::honour(name, port), rings));
             }
             Err(Attempt::Next(error)) => refused = Some(error),
             Err(Attempt::End(error)) => return Err(error),

@@ -27,6 +27,7 @@ mod tx;
 use crate::Error;
 use crate::bpf::{Link, Redirect, attach_tcx, load_redirect};
 use crate::copying::{self, Control};
+use crate::flags;
 use crate::sys::bpf::TcHook;
 use crate::sys::interface::{self, Interface};
 use crate::sys::packet::PacketSocket;
@@ -72,9 +73,7 @@ pub fn open(name: &NetmapName) -> Result<Port, PortError> {
     if !matches!(name.rings, NetmapRings::Host | NetmapRings::OneHost(0)) {
         return Err(unsupported("there is one host ring here, netmap:IF^; the netmap module may have more"));
     }
-    if name.flags != 0 {
-        return Err(unsupported("host rings take no /FLAGS without the netmap module"));
-    }
+    flags::check(name, None)?;
     let diversion = Arc::new(divert(&port, &name.ifname)?);
     let layout = Layout { rx_slots: RX_SLOTS, tx_slots: TX_SLOTS };
     let tap = diversion.tap.name().to_string();
@@ -86,7 +85,8 @@ pub fn open(name: &NetmapName) -> Result<Port, PortError> {
     });
     let control = Control::new(port.clone(), "host ring", layout, 0, drops)
         .map_err(|source| PortError::Io { what: format!("{port}: eventfd"), source })?;
-    copying::open(Arc::new(control), rx::Sent::new(Arc::clone(&diversion)), tx::Received(diversion))
+    let port = copying::open(Arc::new(control), rx::Sent::new(Arc::clone(&diversion)), tx::Received(diversion))?;
+    Ok(flags::honour(name, port))
 }
 
 fn divert(port: &str, ifname: &str) -> Result<Diversion, PortError> {

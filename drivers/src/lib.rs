@@ -15,6 +15,7 @@ pub mod bpf;
 mod choice;
 mod copying;
 mod error;
+mod flags;
 pub mod host;
 pub mod netmap;
 pub mod probe;

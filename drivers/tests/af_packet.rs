@@ -216,9 +216,23 @@ fn what_cannot_be_opened_says_why() {
         assert_eq!(refused("netmap:nosuch").to_string(), "netmap:nosuch: No such device exists");
         sh("ip link set vb down");
         assert_eq!(refused("netmap:vb").to_string(), "netmap:vb: That device is not up");
-        for name in ["netmap:va-0", "netmap:va^", "netmap:va*", "netmap:va/x", "netmap:va{1"] {
+        for name in ["netmap:va-0", "netmap:va^", "netmap:va*", "netmap:va/x", "netmap:va/T", "netmap:va{1"] {
             assert!(matches!(refused(name), PortError::Unsupported { .. }), "{name}");
         }
+    });
+}
+
+#[test]
+fn a_port_of_receive_rings_alone_sends_nothing() {
+    with_cable(|| {
+        let mut port = open(&netmap_name("netmap:va/R"), &Options::default()).expect("a port");
+        let other = other_end();
+        assert!(matches!(port.tx.inject(&frame(1, 60), false), Err(PortError::ReadOnly { .. })));
+        assert!(port.tx.ring().is_err());
+        let mut bytes = [0; 2000];
+        assert_eq!(other.take_queued(&mut bytes), None);
+        other.send(&frame(2, 60), false).unwrap();
+        assert_eq!(bytes_of(read(&mut port, 1)), [frame(2, 60)]);
     });
 }
 

@@ -139,7 +139,8 @@ fn what_cannot_be_diverted_says_why() {
         assert!(matches!(refused("netmap:va^"), PortError::InUse { .. }));
         assert!(matches!(refused("netmap:nosuch^"), PortError::NoDevice { .. }));
         assert!(matches!(refused("netmap:va^1"), PortError::Unsupported { .. }));
-        assert!(matches!(refused("netmap:va^/x"), PortError::Unsupported { .. }));
+        assert!(matches!(refused("netmap:va^/x"), PortError::InUse { .. }));
+        assert!(matches!(refused("netmap:va^/t"), PortError::Unsupported { .. }));
         sh("ip link set vb down");
         assert!(matches!(refused("netmap:vb^"), PortError::NotUp { .. }));
     });

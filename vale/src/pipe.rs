@@ -7,6 +7,7 @@
 //! Unlike netmap's, this pipe holds nothing for an end that is not open: frames sent then are lost, as on a switch.
 
 use nm_core::PortError;
+use nm_core::abi::NR_EXCLUSIVE;
 use nm_core::name::{NetmapName, NetmapRings, ValeName, ValePort};
 
 /// Begins the folder of a pipe: `pipe:x:1`.
@@ -15,15 +16,16 @@ const PREFIX: &str = "pipe:";
 /// The port that an end of a pipe is; `None` for a name that is no pipe's.
 ///
 /// # Errors
-/// [`PortError::Unsupported`] for flags, which a pipe of two ports has no use for.
+/// [`PortError::Unsupported`] for flags but `x`, which an end always is.
 pub fn port_of(name: &NetmapName) -> Option<Result<ValeName, PortError>> {
     let (end, pipe) = match name.rings {
         NetmapRings::PipeMaster(pipe) => ('{', pipe),
         NetmapRings::PipeSlave(pipe) => ('}', pipe),
         _ => return None,
     };
-    if name.flags != 0 {
-        let why = "a pipe's ends take no /FLAGS without the netmap module";
+    if name.flags & !NR_EXCLUSIVE != 0 {
+        let why =
+            "a pipe's ends carry frames both ways, and nobody watches them: /t /r /z /R /T need the netmap module";
         return Some(Err(PortError::Unsupported { port: name.to_string(), why }));
     }
     // '/' ends a name's rings, so it is in no interface's name; the grammar leaves nothing else that a folder can't have.
@@ -73,12 +75,19 @@ mod tests {
         let switch = |text| port_of(&netmap(text)).unwrap().unwrap().switch;
         assert_eq!(switch("netmap:x{1"), switch("netmap:x}1"));
         assert_ne!(switch("netmap:x{1"), switch("netmap:x{2"));
+        assert_eq!(
+            port_of(&netmap("netmap:x{1/x")).unwrap().unwrap(),
+            port_of(&netmap("netmap:x{1")).unwrap().unwrap()
+        );
     }
 
     #[test]
     fn what_is_no_pipe() {
         assert!(port_of(&netmap("netmap:eth0")).is_none());
-        assert!(matches!(port_of(&netmap("netmap:x{1/x")), Some(Err(PortError::Unsupported { .. }))));
+        for flags in ["t", "r", "rz", "R", "T", "xt"] {
+            let refused = port_of(&netmap(&format!("netmap:x{{1/{flags}")));
+            assert!(matches!(refused, Some(Err(PortError::Unsupported { .. }))), "{flags}");
+        }
         for bad in ["pipe:../x:1", "eth0", "pipe", ""] {
             assert!(check(bad).is_err(), "{bad}");
         }

@@ -18,9 +18,26 @@ fn what_cannot_be_opened_says_why() {
         assert!(matches!(refused("netmap:nosuch"), PortError::NoDevice { .. }));
         sh("ip link set vb down");
         assert_eq!(refused("netmap:vb").to_string(), "netmap:vb: That device is not up");
-        for name in ["netmap:va^", "netmap:va*", "netmap:va/t", "netmap:va{1", "netmap:va-9"] {
+        for name in
+            ["netmap:va^", "netmap:va*", "netmap:va/t", "netmap:va/T", "netmap:va/rz", "netmap:va{1", "netmap:va-9"]
+        {
             assert!(matches!(refused(name), PortError::Unsupported { .. }), "{name}");
         }
+    });
+}
+
+#[test]
+fn an_exclusive_port_of_receive_rings_alone_receives_and_sends_nothing() {
+    in_each_mode(|mode| {
+        let name = netmap_name("netmap:va/xR");
+        let mut port = open(&name, &options(mode)).expect("a port");
+        let other = packet_socket("vb");
+        assert!(matches!(port.tx.inject(&frame(1, 60), false), Err(PortError::ReadOnly { .. })));
+        assert!(port.tx.ring().is_err());
+        assert!(queued(&other).is_empty());
+        assert!(open(&name, &options(mode)).is_err(), "two have the card's rings");
+        other.send(&frame(2, 60), false).unwrap();
+        assert_eq!(bytes_of(read(&mut port, 1)), [frame(2, 60)]);
     });
 }
 
