@@ -8,6 +8,7 @@ use crate::handle::{self, Handle, Live, Source};
 use crate::offline::Offline;
 use ::filter::engine::Filter;
 use libc::c_int;
+use savefile::{Buffered, Frame};
 
 /// A program of a handle: our own copy, checked and translated.
 pub(crate) struct Program(Filter);
@@ -27,6 +28,12 @@ impl Program {
     #[inline(always)]
     pub(crate) fn accepts(&self, captured: &[u8], wirelen: u32) -> bool {
         self.0.verdict(captured, wirelen) != 0
+    }
+
+    /// The first of `frames` that is accepted.
+    #[inline(always)]
+    pub(crate) fn first<'a>(&self, frames: Buffered<'a>) -> Option<Frame<'a>> {
+        self.0.first(frames, |frame| (frame.data, frame.len))
     }
 }
 

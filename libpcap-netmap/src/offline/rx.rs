@@ -19,6 +19,7 @@ use crate::handle::{self, BREAK, CLOSED, Handle};
 use crate::rx::Mark;
 use libc::{c_int, c_uchar, timeval};
 use savefile::{Error, Frame, Reader};
+use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 
 /// The reading side of a savefile's handle; one thread at a time uses it.
@@ -31,8 +32,7 @@ pub(crate) struct Rx {
     outer: Option<Mark>,
 }
 
-/// A frame for C.
-type Found = (pcap_pkthdr, *const c_uchar);
+const NO_HEADER: pcap_pkthdr = pcap_pkthdr { ts: timeval { tv_sec: 0, tv_usec: 0 }, caplen: 0, len: 0 };
 
 /// What one call of pcap's knows while it reads.
 struct Call {
@@ -46,15 +46,15 @@ struct Call {
 enum Read {
     /// There may be a frame in memory now.
     LookAgain,
-    Frame(Found),
+    /// Its bytes.
+    Frame(NonNull<c_uchar>),
     /// The end of the file.
     End,
 }
 
 impl Rx {
     pub(super) fn new(reader: Reader<Stream>) -> Rx {
-        let header = pcap_pkthdr { ts: timeval { tv_sec: 0, tv_usec: 0 }, caplen: 0, len: 0 };
-        Rx { reader, program: None, header, outer: None }
+        Rx { reader, program: None, header: NO_HEADER, outer: None }
     }
 
     /// Whether a callback of this handle runs further up this thread's stack.
@@ -73,19 +73,8 @@ impl Rx {
         }
     }
 
-    /// The next frame that passes the filter, of those that are in memory.
-    #[inline(always)]
-    fn take(&mut self) -> Option<Found> {
-        for frame in self.reader.buffered() {
-            if passes(&self.program, &frame) {
-                return Some(for_c(&frame));
-            }
-        }
-        None
-    }
-
     /// Reads on: until a frame is in memory, unless that was tried in vain; then one frame, whatever it takes.
-    fn take_slowly(&mut self, call: &mut Call) -> Result<Read, Error> {
+    fn take_slowly(&mut self, call: &mut Call, header: &mut pcap_pkthdr) -> Result<Read, Error> {
         if !call.nested {
             self.reader.release();
         }
@@ -96,11 +85,27 @@ impl Rx {
         }
         call.filled = false;
         Ok(match self.reader.next()? {
-            Some(frame) if passes(&self.program, &frame) => Read::Frame(for_c(&frame)),
+            Some(frame) if passes(&self.program, &frame) => Read::Frame(for_c(&frame, header)),
             Some(_) => Read::LookAgain,
             None => Read::End,
         })
     }
+}
+
+/// The next frame that passes the filter, of those that are in memory: fills its header, returns its bytes.
+#[inline(always)]
+fn take(reader: &mut Reader<Stream>, program: &Option<Program>, header: &mut pcap_pkthdr) -> Option<NonNull<c_uchar>> {
+    match program {
+        None => reader.buffered().next().map(|frame| for_c(&frame, header)),
+        Some(program) => take_accepted(reader, program, header),
+    }
+}
+
+/// Kept apart, so that the loop over frames that are refused has the processor's registers to itself: one takes 3.7 ns and
+/// not 4.6 to 8 (without the kernel's copy), one that is accepted 10.5 and not 8.
+#[inline(never)]
+fn take_accepted(reader: &mut Reader<Stream>, program: &Program, header: &mut pcap_pkthdr) -> Option<NonNull<c_uchar>> {
+    program.first(reader.buffered()).map(|frame| for_c(&frame, header))
 }
 
 #[inline(always)]
@@ -108,10 +113,13 @@ fn passes(program: &Option<Program>, frame: &Frame<'_>) -> bool {
     program.as_ref().is_none_or(|program| program.accepts(frame.data, frame.len))
 }
 
+/// Writes the header where C reads it: a copy made of one that was just written waits for those writes to end.
 #[inline(always)]
-fn for_c(frame: &Frame<'_>) -> Found {
-    let ts = timeval { tv_sec: frame.sec as libc::time_t, tv_usec: frame.fraction as libc::suseconds_t };
-    (pcap_pkthdr { ts, caplen: frame.data.len() as u32, len: frame.len }, frame.data.as_ptr())
+fn for_c(frame: &Frame<'_>, header: &mut pcap_pkthdr) -> NonNull<c_uchar> {
+    header.ts = timeval { tv_sec: frame.sec as libc::time_t, tv_usec: frame.fraction as libc::suseconds_t };
+    header.caplen = frame.data.len() as u32;
+    header.len = frame.len;
+    NonNull::from(frame.data).cast()
 }
 
 impl Offline {
@@ -131,10 +139,10 @@ impl Offline {
     /// # Safety
     /// As [`Offline::rx`].
     #[inline(never)]
-    unsafe fn read_slowly(&self, call: &mut Call) -> Result<Read, c_int> {
+    unsafe fn read_slowly(&self, call: &mut Call, header: &mut pcap_pkthdr) -> Result<Read, c_int> {
         guard::offline(self, Err(PCAP_ERROR), || {
             // SAFETY: by the caller's promise; no callback runs inside.
-            unsafe { self.rx() }?.take_slowly(call).map_err(|error| {
+            unsafe { self.rx() }?.take_slowly(call, header).map_err(|error| {
                 self.error.set(format_args!("{error}"));
                 PCAP_ERROR
             })
@@ -171,6 +179,7 @@ pub(crate) unsafe fn run(
         Err(code) => return code,
     };
     let mut call = Call { nested: !outermost, filled: false };
+    let mut header = NO_HEADER;
     // 64 bits: a loop without a limit passes what C's int holds.
     let mut delivered: u64 = 0;
     let limit = match u64::try_from(count) {
@@ -190,24 +199,24 @@ pub(crate) unsafe fn run(
         }
         // SAFETY: no callback runs, and the reference is not kept while one does.
         let found = match unsafe { offline.rx() } {
-            Ok(rx) => rx.take(),
+            Ok(rx) => take(&mut rx.reader, &rx.program, &mut header),
             Err(code) => break code,
         };
-        let (header, data) = match found {
-            Some(found) => {
+        let data = match found {
+            Some(data) => {
                 call.filled = false;
-                found
+                data
             }
             // SAFETY: as above.
-            None => match unsafe { offline.read_slowly(&mut call) } {
-                Ok(Read::Frame(found)) => found,
+            None => match unsafe { offline.read_slowly(&mut call, &mut header) } {
+                Ok(Read::Frame(data)) => data,
                 Ok(Read::LookAgain) => continue,
                 Ok(Read::End) => break if looping { 0 } else { delivered as c_int },
                 Err(code) => break code,
             },
         };
         // SAFETY: the callback is the caller's; nothing of the reader is borrowed.
-        unsafe { callback(user, &raw const header, data) };
+        unsafe { callback(user, &raw const header, data.as_ptr()) };
         delivered += 1;
         // ORDER: Relaxed: it comes from this very thread.
         if offline.attention.load(Ordering::Relaxed) & CLOSED != 0 {
@@ -247,13 +256,18 @@ pub(crate) unsafe fn read_one(offline: &Offline) -> Result<(*const pcap_pkthdr, 
         }
         // SAFETY: by the caller's promise; no callback runs in here.
         let rx = unsafe { offline.rx() }?;
-        let found = match rx.take() {
-            Some(found) => found,
+        let data = match take(&mut rx.reader, &rx.program, &mut rx.header) {
+            Some(data) => data,
             None => {
                 let call = call.get_or_insert_with(|| Call { nested: rx.in_callback(), filled: false });
+                let mut header = NO_HEADER;
                 // SAFETY: as above; `rx` is not used after it was lent again.
-                match unsafe { offline.read_slowly(call) }? {
-                    Read::Frame(found) => found,
+                match unsafe { offline.read_slowly(call, &mut header) }? {
+                    Read::Frame(data) => {
+                        // SAFETY: as above.
+                        unsafe { offline.rx() }?.header = header;
+                        data
+                    }
                     Read::LookAgain => continue,
                     Read::End => return Err(PCAP_ERROR_BREAK),
                 }
@@ -261,7 +275,6 @@ pub(crate) unsafe fn read_one(offline: &Offline) -> Result<(*const pcap_pkthdr, 
         };
         // SAFETY: as above.
         let rx = unsafe { offline.rx() }?;
-        rx.header = found.0;
-        return Ok((&raw const rx.header, found.1));
+        return Ok((&raw const rx.header, data.as_ptr()));
     }
 }
