@@ -1,7 +1,8 @@
 //! What can't be opened: the code and the text that a program gets, through pcap_activate and pcap_open_live alike.
 
+use compat_tests::cable::Cable;
 use compat_tests::cases::on_ours;
-use compat_tests::{Running, Sandbox, cc, user};
+use compat_tests::{Program, Running, Sandbox, cc, user};
 use nm_core::shm::switch_page::{SwitchHeader, SwitchPage, VERSION};
 use std::mem::offset_of;
 use std::os::unix::fs::FileExt;
@@ -213,4 +214,71 @@ fn a_card_that_is_not_there() {
     assert_eq!(ours.stdout, theirs.expect_success().stdout);
     assert!(ours.stdout.starts_with("nosuchcard0: activate -"), "{}", ours.stdout);
     assert!(Path::new("/sys/class/net/nosuchcard0").symlink_metadata().is_err());
+}
+
+/// `program` without these capabilities, whatever the user is.
+fn without(capabilities: &str, program: Program) -> Program {
+    let set = capabilities.split(',').map(|name| format!("-{name}")).collect::<Vec<_>>().join(",");
+    program.behind("setpriv", &["--bounding-set", &set, "--inh-caps", &set])
+}
+
+/// What a card's drivers lack: which it is, and the code that programs look at.
+#[test]
+fn what_a_card_takes_is_named() {
+    let Some(cable) = Cable::lay() else { return };
+    let sandbox = Sandbox::new();
+    let open = |driver: &str| sandbox.ours(cc::program("open_port.c")).env("NETMAP_DRIVER", driver).arg("netmap:va");
+    let refusing = |call: &str, errno: i32, program: Program| {
+        program.behind(&cc::program("refusing.c").display().to_string(), &[call, &errno.to_string()])
+    };
+    // As much locked memory as a port takes, and the right to lock more.
+    let memory = ["--memlock=65536", "setpriv", "--bounding-set", "-ipc_lock,-sys_resource"];
+    let all = "CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF may be required";
+    let bpf = "CAP_BPF and CAP_NET_ADMIN may be required";
+    let sandboxed = "CAP_BPF and CAP_NET_ADMIN are there, but a user namespace, a seccomp filter or a security module";
+    let cases = [
+        (without("net_raw", open("")), PERM_DENIED, all),
+        (without("net_raw", open("xdp")), PERM_DENIED, all),
+        (without("net_raw", open("packet")), PERM_DENIED, "CAP_NET_RAW may be required"),
+        (without("net_admin,sys_admin", open("xdp")), PERM_DENIED, bpf),
+        (without("bpf,sys_admin", open("xdp")), PERM_DENIED, bpf),
+        (refusing("bpf", libc::EPERM, open("xdp")), PERM_DENIED, sandboxed),
+        (refusing("bpf", libc::ENOSYS, open("xdp")), ERROR, "this kernel has no bpf(2), or a sandbox hides it"),
+        (refusing("xdp", libc::EAFNOSUPPORT, open("xdp")), ERROR, "CONFIG_XDP_SOCKETS"),
+        (open("xdp").behind("prlimit", &memory), ERROR, "64 KiB are allowed (ulimit -l, RLIMIT_MEMLOCK)"),
+        (open("xdp").behind("prlimit", &["--nofile=8"]), ERROR, "Too many open files"),
+    ];
+    for (program, expected, words) in cases {
+        let run = cable.near(program).finish_within(LIMIT).expect_success();
+        let (code, text) = refusal(&run.stdout, "netmap:va");
+        assert_eq!(code, expected, "{text}");
+        assert!(text.starts_with("netmap:va: ") && text.contains(words), "{words}: {text}");
+    }
+    // Where the choice is left to us, a packet socket does.
+    for program in [
+        without("net_admin,sys_admin", open("")),
+        without("bpf,sys_admin", open("")),
+        refusing("bpf", libc::EPERM, open("")),
+        refusing("bpf", libc::ENOSYS, open("")),
+        refusing("xdp", libc::EAFNOSUPPORT, open("")),
+        open("").behind("prlimit", &memory),
+    ] {
+        let run = cable.near(program).finish_within(LIMIT).expect_success();
+        assert!(run.stdout.starts_with("netmap:va: activate 0: open"), "{}", run.stdout);
+    }
+}
+
+/// As the system's library says it of the plain card.
+#[test]
+fn a_card_that_disappears_while_somebody_reads() {
+    let sandbox = Sandbox::new();
+    for (driver, device) in [("packet", "va"), ("packet", "netmap:va"), ("xdp", "netmap:va")] {
+        let Some(cable) = Cable::lay() else { return };
+        let program = sandbox.ours(cc::program("sleeper.c")).env("NETMAP_DRIVER", driver).arg(device);
+        let mut reader = cable.near(program).start();
+        reader.wait_for("open", LIMIT);
+        cable.near(Program::new("ip").args(["link", "del", "va"])).finish_within(LIMIT).expect_success();
+        let run = reader.finish_within(LIMIT).expect_success();
+        assert_eq!(run.stdout, "open\nnext_ex -1, The interface disappeared\n", "{driver} {device}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::attach::PROGRAM;
 use crate::Error;
+use crate::sys::bpf::has_capabilities;
 use nm_core::PortError;
 use std::io;
 
@@ -44,6 +45,11 @@ impl Failure {
                 "AF_XDP socket: the MTU is larger than a buffer, and frames in pieces take Linux 6.6".into()
             }
             Some(libc::EBUSY) => "AF_XDP socket: another one has the queue".into(),
+            Some(libc::EAFNOSUPPORT) => {
+                "AF_XDP socket: this kernel is built without them (CONFIG_XDP_SOCKETS), or a sandbox refuses them \
+                 (NETMAP_DRIVER=packet needs none)"
+                    .into()
+            }
             _ => "AF_XDP socket".into(),
         };
         self.io(&what, source)
@@ -58,7 +64,17 @@ impl Failure {
             Error::Attached { name, .. } if name == PROGRAM => PortError::InUse { port },
             Error::Attached { .. } => PortError::Io { what, source: io::Error::from_raw_os_error(libc::EBUSY) },
             Error::Permission { what, source } => {
-                PortError::Denied { port, what: format!("{what}: CAP_BPF and CAP_NET_ADMIN may be required"), source }
+                let why = if has_capabilities() {
+                    "CAP_BPF and CAP_NET_ADMIN are there, but a user namespace, a seccomp filter or a security module refuses \
+                     bpf(2) (NETMAP_DRIVER=packet needs none)"
+                } else {
+                    "CAP_BPF and CAP_NET_ADMIN may be required"
+                };
+                PortError::Denied { port, what: format!("{what}: {why}"), source }
+            }
+            Error::System { what, source } if source.raw_os_error() == Some(libc::ENOSYS) => {
+                let why = "this kernel has no bpf(2), or a sandbox hides it (NETMAP_DRIVER=packet needs none)";
+                PortError::Io { what: format!("{port}: {what}: {why}"), source }
             }
             Error::System { what, source } => self.io(what, source),
             _ => PortError::Io { what, source: io::ErrorKind::Unsupported.into() },
