@@ -1,7 +1,7 @@
 //! Unmodified programs on cards: two hosts, a cable, and a card's rings by each driver that needs no module. `PCAP_NETMAP`, too.
 
 use compat_tests::cable::Cable;
-use compat_tests::{Finished, Program, Running, Sandbox, frames, savefile};
+use compat_tests::{Finished, Program, Running, Sandbox, cc, frames, savefile};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -217,6 +217,61 @@ fn cards_in_the_device_list() {
         assert_eq!(list(""), ["va"]);
         assert_eq!(list("va"), ["va"]);
         assert_eq!(list("va,netmap:va,netmap:nosuch0"), ["va", "netmap:va"]);
+    });
+}
+
+/// What is asked about a card's handle has the system library's answer.
+#[test]
+fn questions_about_a_card() {
+    with_each_driver(|cable, sandbox, driver| {
+        // Without an address, too, and a card that is not there.
+        cable
+            .near(Program::new("ip").args(["link", "add", "vc", "type", "veth", "peer", "name", "vd"]))
+            .finish_within(LIMIT);
+        cable.near(Program::new("ip").args(["link", "set", "vc", "up"])).finish_within(LIMIT).expect_success();
+        for card in ["va", "vc", "nosuch0"] {
+            let program = Program::new(cc::program("card.c")).arg(card);
+            let theirs = cable.near(program).finish_within(LIMIT).expect_success();
+            let program = sandbox.ours(cc::program("card.c")).env("NETMAP_DRIVER", driver);
+            let ours = cable.near(program.arg(format!("netmap:{card}"))).finish_within(LIMIT).expect_success();
+            if card == "nosuch0" {
+                // After that it is no handle on a device, and theirs takes link types that ours doesn't.
+                let until_open = |text: &str| {
+                    text.split_once("\nactivate: ").map(|(before, after)| (before.to_string(), after[..2].to_string()))
+                };
+                assert_eq!(until_open(&ours.stdout), until_open(&theirs.stdout), "{driver} {card}");
+                assert_eq!(until_open(&ours.stdout).map(|(_, code)| code).as_deref(), Some("-5"));
+            } else {
+                assert_eq!(ours.stdout, theirs.stdout, "{driver} {card}: left is ours, right is the system's");
+            }
+        }
+    });
+}
+
+/// Who asks for frames that a port never has is told where they are.
+#[test]
+fn frames_of_one_direction() {
+    with_each_driver(|cable, sandbox, driver| {
+        let tcpdump = |device, direction| {
+            let args = ["-i", device, "-Q", direction, "-n", "-c", "1", "--immediate-mode", "-Z", "root", "icmp"];
+            cable.near(ours(sandbox, "tcpdump", driver).args(args))
+        };
+        for (device, direction, there) in
+            [("netmap:va", "out", "are in netmap:CARD^"), ("netmap:va^", "in", "are in netmap:CARD")]
+        {
+            let run = tcpdump(device, direction).finish_within(LIMIT);
+            assert!(!run.success() && run.stderr.contains(there), "{driver}: {run:#?}");
+        }
+        for (device, direction) in [("netmap:va", "in"), ("netmap:va^", "out")] {
+            let reader = listening(tcpdump(device, direction));
+            let ping = Program::new("ping").args(["-q", "-c", "1", "-W", "1"]);
+            let ping =
+                if device == "netmap:va" { cable.far(ping.arg("10.0.0.1")) } else { cable.near(ping.arg("10.0.0.2")) };
+            // Whose frames are taken gets no answer.
+            ping.finish_within(LIMIT);
+            let run = reader.finish_within(LIMIT).expect_success();
+            assert!(run.stdout.contains("ICMP echo"), "{driver} {device}: {run:#?}");
+        }
     });
 }
 

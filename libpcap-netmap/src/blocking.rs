@@ -7,7 +7,8 @@ use crate::guard;
 use crate::handle::{self, Handle, Live, Source};
 use crate::offline;
 use libc::{c_char, c_int, timeval};
-use nm_core::PortKind;
+use nm_core::name::{NetmapRings, PortName};
+use nm_core::{PortInfo, PortKind};
 use std::sync::atomic::Ordering;
 
 /// Whether the handle is in non-blocking mode.
@@ -177,24 +178,38 @@ fn set_direction(live: &Live, direction: c_int) -> c_int {
         Ok(active) => active,
         Err(code) => return code,
     };
-    let Some(deliver) = delivers(active.control.info().kind, direction) else {
-        return live.fail(
-            PCAP_ERROR,
-            format_args!("{}: a listener sees frames in no direction: they cross the switch", live.device),
-        );
+    let deliver = match delivers(&active.control.info(), direction) {
+        Ok(deliver) => deliver,
+        Err(why) => return live.fail(PCAP_ERROR, format_args!("{}: {why}", live.device)),
     };
     // SAFETY: as in `descriptor`.
     unsafe { (*active.rx.get()).deliver = deliver };
     0
 }
 
-/// Whether frames of a port have this direction; `None` when they have none at all.
-fn delivers(kind: PortKind, direction: c_int) -> Option<bool> {
-    match (kind, direction) {
-        (_, PCAP_D_INOUT) => Some(true),
-        (PortKind::Listener, _) => None,
-        (PortKind::MonitorTx, _) => Some(direction == PCAP_D_OUT),
-        (PortKind::Port | PortKind::MonitorRx, _) => Some(direction == PCAP_D_IN),
+/// Whether frames of a port have this direction, as the host of the port or the card sees it. Who asks for frames that a card's port
+/// never has is told where they are, rather than left to wait.
+fn delivers(port: &PortInfo, direction: c_int) -> Result<bool, &'static str> {
+    let rings = match PortName::parse(&port.name) {
+        // A module's switch has ports as ours have.
+        Ok(PortName::Netmap(name)) if !name.ifname.contains(':') => Some(name.rings),
+        _ => None,
+    };
+    match (port.kind, rings, direction) {
+        (_, _, PCAP_D_INOUT) => Ok(true),
+        (PortKind::Listener, ..) => Err("a listener sees frames in no direction: they cross the switch"),
+        (PortKind::Port, Some(NetmapRings::All | NetmapRings::One(_)), PCAP_D_OUT) => {
+            Err("has only frames that the card receives: those that the host sends are in netmap:CARD^")
+        }
+        (PortKind::Port, Some(NetmapRings::Host | NetmapRings::OneHost(_)), _) => match direction {
+            PCAP_D_OUT => Ok(true),
+            _ => Err("has only frames that the host sends: those that the card receives are in netmap:CARD"),
+        },
+        (PortKind::Port, Some(NetmapRings::AllAndHost), _) => {
+            Err("does not tell frames in and out apart: netmap:CARD has those in, netmap:CARD^ those out")
+        }
+        (PortKind::MonitorTx, ..) => Ok(direction == PCAP_D_OUT),
+        (PortKind::Port | PortKind::MonitorRx, ..) => Ok(direction == PCAP_D_IN),
     }
 }
 
@@ -204,12 +219,25 @@ mod tests {
 
     #[test]
     fn directions_of_ports() {
-        assert_eq!(delivers(PortKind::Port, PCAP_D_OUT), Some(false));
-        assert_eq!(delivers(PortKind::Port, PCAP_D_IN), Some(true));
-        assert_eq!(delivers(PortKind::MonitorTx, PCAP_D_OUT), Some(true));
-        assert_eq!(delivers(PortKind::MonitorTx, PCAP_D_IN), Some(false));
-        assert_eq!(delivers(PortKind::MonitorRx, PCAP_D_IN), Some(true));
-        assert_eq!(delivers(PortKind::Listener, PCAP_D_INOUT), Some(true));
-        assert_eq!(delivers(PortKind::Listener, PCAP_D_IN), None);
+        let of = |name: &str, kind, direction| {
+            let port =
+                PortInfo { name: name.into(), driver: "", kind, rx_slots: 0, tx_slots: 0, buf_size: 0, memory: 0 };
+            delivers(&port, direction).ok()
+        };
+        let of_kind = |kind, direction| of("vale0:a", kind, direction);
+        assert_eq!(of_kind(PortKind::Port, PCAP_D_OUT), Some(false));
+        assert_eq!(of_kind(PortKind::Port, PCAP_D_IN), Some(true));
+        assert_eq!(of_kind(PortKind::MonitorTx, PCAP_D_OUT), Some(true));
+        assert_eq!(of_kind(PortKind::MonitorTx, PCAP_D_IN), Some(false));
+        assert_eq!(of_kind(PortKind::MonitorRx, PCAP_D_IN), Some(true));
+        assert_eq!(of_kind(PortKind::Listener, PCAP_D_INOUT), Some(true));
+        assert_eq!(of_kind(PortKind::Listener, PCAP_D_IN), None);
+        let both = |name| [PCAP_D_IN, PCAP_D_OUT].map(|direction| of(name, PortKind::Port, direction));
+        assert_eq!(both("netmap:eth0"), [Some(true), None]);
+        assert_eq!(both("netmap:eth0-2"), [Some(true), None]);
+        assert_eq!(both("netmap:eth0^"), [None, Some(true)]);
+        assert_eq!(both("netmap:eth0*"), [None, None]);
+        assert_eq!(both("netmap:x{1"), [Some(true), Some(false)]);
+        assert_eq!(both("netmap:vale0:a"), [Some(true), Some(false)]);
     }
 }
