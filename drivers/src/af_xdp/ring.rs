@@ -12,7 +12,7 @@
 //! kernel's memory.
 
 use crate::sys::xdp::{MappedRing, NEED_WAKEUP};
-use nm_core::sync::{AtomicU32, AtomicU64, Ordering};
+use nm_core::sync::{AtomicU32, AtomicU64, Fences, Ordering};
 
 /// A ring's words.
 pub trait Cells {
@@ -178,6 +178,15 @@ impl<C: Cells, const W: usize> Filler<C, W> {
     pub fn needs_wakeup(&self) -> bool {
         // ORDER: Relaxed; a hint. The kernel sets it before it looks at the ring a last time.
         self.cells.flags().load(Ordering::Relaxed) & NEED_WAKEUP != 0
+    }
+
+    /// As [`Filler::needs_wakeup`], after [`Filler::publish`], for who does not come back soon to ask again: either he sees that the taker
+    /// sleeps, or the taker has seen what was published.
+    #[inline(always)]
+    pub fn published_to_sleeper(&self) -> bool {
+        // ORDER: store-load, the position before the flag; the taker stores the flag before it loads the position.
+        Fences::new(false).light();
+        self.needs_wakeup()
     }
 }
 

@@ -114,7 +114,7 @@ impl Tx {
     /// Makes the kernel take what was published, unless it does so by itself. Returns the frames that it then dropped.
     #[inline(always)]
     fn kick(&mut self, nonblocking: bool) -> Result<u32, PortError> {
-        if self.zero_copy && !self.out.tx.needs_wakeup() {
+        if self.zero_copy && !self.out.tx.published_to_sleeper() {
             return Ok(0);
         }
         match self.shared.sender.kick() {
