@@ -1,5 +1,6 @@
 //! Rings: the walkers of netmap's slots. [`rx`] towards the application, [`tx`] towards the wire.
 
+mod bytes;
 pub mod outgoing;
 pub mod peer;
 pub mod rx;

@@ -1,0 +1,149 @@
+//! A frame's bytes where they lie, and how they are copied and asked for ahead. Which bytes those are is known to who makes a
+//! [`FrameRef`]: [`super::slots`], of a buffer whose number and length it has checked (rule 7), or a caller's slice.
+
+use std::marker::PhantomData;
+
+/// The bytes of a frame that lie in one piece, borrowed from a caller or a region.
+#[derive(Clone, Copy)]
+pub struct FrameRef<'a> {
+    pub(super) data: *const u8,
+    pub(super) len: usize,
+    pub(super) owner: PhantomData<&'a [u8]>,
+}
+
+impl<'a> From<&'a [u8]> for FrameRef<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        FrameRef { data: bytes.as_ptr(), len: bytes.len(), owner: PhantomData }
+    }
+}
+
+impl FrameRef<'_> {
+    /// Bytes of the frame.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+    /// The first 12 bytes: both Ethernet addresses as they lie. `None` below 14 bytes.
+    pub fn address_bytes(&self) -> Option<[u8; 12]> {
+        if self.len < 14 {
+            return None;
+        }
+        let mut out = [0; 12];
+        self.copy_to(&mut out);
+        Some(out)
+    }
+    /// Copies the bytes to the end of `out`.
+    pub fn append_to(&self, out: &mut Vec<u8>) {
+        out.reserve(self.len);
+        // SAFETY: `len` bytes are readable (of a buffer: checked when this was made; rule 7) and were just reserved.
+        unsafe {
+            copy(self.data, out.as_mut_ptr().add(out.len()), self.len);
+            out.set_len(out.len() + self.len);
+        }
+    }
+    /// Copies the first bytes to `out`, as many as fit. Returns how many.
+    pub fn copy_to(&self, out: &mut [u8]) -> usize {
+        let n = self.len.min(out.len());
+        // SAFETY: `n` bytes are readable (as in `append_to`), `out` has at least as many.
+        unsafe { copy(self.data, out.as_mut_ptr(), n) };
+        n
+    }
+    /// First byte.
+    #[inline(always)]
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        self.data
+    }
+    /// The Ethernet addresses (destination, source), first byte highest. `None` below 14 bytes.
+    #[inline(always)]
+    pub fn addresses(&self) -> Option<(u64, u64)> {
+        if self.len < 14 {
+            return None;
+        }
+        // SAFETY: 14 bytes are there: two unaligned reads of bytes 0..8 and 4..12 (rule 7 for regions).
+        let (a, b) = unsafe {
+            (self.data.cast::<[u8; 8]>().read_unaligned(), self.data.add(4).cast::<[u8; 8]>().read_unaligned())
+        };
+        Some((u64::from_be_bytes(a) >> 16, u64::from_be_bytes(b) & 0xffff_ffff_ffff))
+    }
+}
+
+/// Copies `len` bytes. Short frames are the common case: up to 64 bytes in four moves that may overlap.
+///
+/// # Safety
+/// `from` can be read and `to` written for `len` bytes, and they do not overlap.
+#[inline(always)]
+pub(super) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+    if (32..=64).contains(&len) {
+        // SAFETY: four moves of 16 bytes at 0, 16, len - 32 and len - 16, all inside `len` bytes.
+        unsafe {
+            let (a, b) = (load(from), load(from.add(16)));
+            let (c, d) = (load(from.add(len - 32)), load(from.add(len - 16)));
+            store(to, a);
+            store(to.add(16), b);
+            store(to.add(len - 32), c);
+            store(to.add(len - 16), d);
+        }
+    } else {
+        // SAFETY: as the caller promised.
+        unsafe { std::ptr::copy_nonoverlapping(from, to, len) };
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+use core::arch::x86_64::__m128i as Chunk;
+#[cfg(not(target_arch = "x86_64"))]
+type Chunk = u128;
+
+/// # Safety
+/// 16 bytes at `p` can be read.
+#[inline(always)]
+unsafe fn load(p: *const u8) -> Chunk {
+    // SAFETY: as the caller promised; no alignment is asked for.
+    unsafe { p.cast::<Chunk>().read_unaligned() }
+}
+
+/// # Safety
+/// 16 bytes at `p` can be written.
+#[inline(always)]
+unsafe fn store(p: *mut u8, c: Chunk) {
+    // SAFETY: as the caller promised; no alignment is asked for.
+    unsafe { p.cast::<Chunk>().write_unaligned(c) }
+}
+
+/// Asks for a line that will be read.
+#[inline(always)]
+pub(super) fn prefetch_for_read(p: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(p.cast());
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch never faults.
+    unsafe {
+        core::arch::asm!("prfm pldl1keep, [{}]", in(reg) p, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = p;
+}
+
+/// Asks for a line that will be written: takes it from the core that has it.
+#[inline(always)]
+pub(super) fn prefetch_for_write(p: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults. PREFETCHW is a no-op on the x86-64 processors that lack it.
+    unsafe {
+        core::arch::asm!("prefetchw byte ptr [{}]", in(reg) p, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch never faults.
+    unsafe {
+        core::arch::asm!("prfm pstl1keep, [{}]", in(reg) p, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = p;
+}
