@@ -99,6 +99,10 @@ impl<S: Source> Rx<S> {
         }
         let found = self.source.check();
         self.gone = matches!(found, Err(PortError::Disappeared));
+        if self.gone {
+            // The socket tells its error once; who selects must still hear of it.
+            self.settle_fd();
+        }
         found
     }
 
@@ -128,7 +132,7 @@ impl<S: Source> PortRx for Rx<S> {
 
     fn rxsync(&mut self) -> Result<u32, PortError> {
         let ready = self.pull();
-        if ready == 0 && self.checked.elapsed() >= CHECK_EVERY {
+        if ready == 0 && (self.gone || self.checked.elapsed() >= CHECK_EVERY) {
             self.check()?;
         }
         Ok(ready)
@@ -179,7 +183,7 @@ impl<S: Source> PortRx for Rx<S> {
     }
 
     fn settle_fd(&mut self) {
-        let waiting = self.ring.ready() > 0;
+        let waiting = self.ring.ready() > 0 || self.gone;
         let Some(select) = &mut self.select else { return };
         if waiting && !select.set {
             select.waiting.set();

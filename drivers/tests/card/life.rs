@@ -1,7 +1,7 @@
 //! Opening, closing, and an interface that changes meanwhile.
 
 use crate::common::{LIMIT, bytes_of, frame, netmap_name, read, sh, with_cable};
-use crate::{in_each_mode, options, packet_socket, port_on, queued};
+use crate::{in_each_mode, options, packet_socket, port_on, queued, with_each_driver};
 use drivers::af_xdp::{Mode, Options, open};
 use drivers::bpf::{Counters, XdpProgram, attach_xdp};
 use drivers::sys::bpf::{MapKind, XdpMode, map_create};
@@ -103,8 +103,8 @@ fn a_closed_port_gives_the_interface_back() {
 
 #[test]
 fn an_interface_that_goes_down_comes_back_and_one_that_disappears_does_not() {
-    in_each_mode(|mode| {
-        let mut port = port_on("va", mode);
+    with_each_driver(|driver| {
+        let mut port = driver.port_on("va");
         sh("ip link set va down");
         assert_eq!(port.rx.wait(1, Some(Duration::from_millis(50))).unwrap(), nm_core::Woken::TimedOut);
         sh("ip link set va up");
@@ -139,8 +139,8 @@ fn an_interface_that_goes_down_comes_back_and_one_that_disappears_does_not() {
 
 #[test]
 fn who_never_sleeps_hears_that_the_interface_disappeared() {
-    in_each_mode(|mode| {
-        let mut port = port_on("va", mode);
+    with_each_driver(|driver| {
+        let mut port = driver.port_on("va");
         sh("ip link del va");
         let start = Instant::now();
         while port.rx.rxsync().is_ok() {

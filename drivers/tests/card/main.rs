@@ -1,9 +1,11 @@
-//! A card's rings through AF_XDP, on one end of a cable: in the driver (native) and in the network stack (generic).
+//! A card's rings on one end of a cable: through AF_XDP in the driver (native) and in the network stack (generic), and a copy of them
+//! through a packet socket. What all of them promise is asked of each.
 
 #[path = "../common/mod.rs"]
 mod common;
 mod filter;
 mod life;
+mod packet;
 mod queues;
 mod receive;
 mod send;
@@ -18,6 +20,29 @@ use nm_core::Port;
 fn in_each_mode(test: impl Fn(Mode) + Sync) {
     for mode in [Mode::Native, Mode::Generic] {
         with_cable(|| test(mode));
+    }
+}
+
+/// How a card is opened.
+#[derive(Clone, Copy)]
+enum Driver {
+    Xdp(Mode),
+    Packet,
+}
+
+/// Runs `test` with each driver, each time in a namespace of its own.
+fn with_each_driver(test: impl Fn(Driver) + Sync) {
+    for driver in [Driver::Xdp(Mode::Native), Driver::Xdp(Mode::Generic), Driver::Packet] {
+        with_cable(|| test(driver));
+    }
+}
+
+impl Driver {
+    fn port_on(self, card: &str) -> Port {
+        match self {
+            Driver::Xdp(mode) => port_on(card, mode),
+            Driver::Packet => packet::port_on(card),
+        }
     }
 }
 

@@ -1,0 +1,141 @@
+//! What a packet socket does otherwise than a card's rings.
+
+use crate::common::{bytes_of, frame, netmap_name, read, sh, with_cable};
+use crate::packet_socket;
+use drivers::af_packet::{Options, open};
+use nm_core::{Port, PortError};
+
+pub fn port_on(card: &str) -> Port {
+    open(&netmap_name(&format!("netmap:{card}")), &Options::default()).expect("a port")
+}
+
+#[test]
+fn frames_too_large_for_the_kernels_ring_arrive_whole_and_in_order() {
+    with_cable(|| {
+        let mut port = port_on("va");
+        sh("ip link set va mtu 65521; ip link set vb mtu 65521");
+        let sender = packet_socket("vb");
+        let mut sent = Vec::new();
+        for n in 0..20 {
+            sent.extend([frame(n, 60), frame(n, 3000 + 3000 * n as usize), frame(n, 1514)]);
+        }
+        sent.push(frame(99, 65_535));
+        for frame in &sent {
+            sender.send(frame, false).unwrap();
+        }
+        assert_eq!(bytes_of(read(&mut port, sent.len())), sent);
+    });
+}
+
+#[test]
+fn injected_frames_arrive_and_refusals_have_their_reason() {
+    with_cable(|| {
+        let (mut port, mut other) = (port_on("va"), port_on("vb"));
+        for n in 0..100 {
+            port.tx.inject(&frame(n, 60 + n as usize), false).unwrap();
+        }
+        let ring = port.tx.ring().unwrap();
+        for n in 100..400 {
+            assert!(ring.put(&frame(n, 60)));
+        }
+        assert!(ring.put(&frame(400, 9000)), "does not fit the cable: dropped, and counted");
+        assert!(ring.put(&frame(401, 1514)));
+        assert_eq!(port.tx.txsync(false).unwrap(), 301);
+        let got = bytes_of(read(&mut other, 401));
+        assert!((0..100).all(|n| got[n] == frame(n as u32, 60 + n)));
+        assert!((100..400).all(|n| got[n] == frame(n as u32, 60)) && got[400] == frame(401, 1514));
+        assert_eq!((port.control.stats().sent, port.control.stats().dropped_long), (401, 1));
+
+        assert!(matches!(port.tx.inject(&[0; 13], false), Err(PortError::TooShort { len: 13 })));
+        assert!(matches!(port.tx.inject(&frame(0, 9000), false), Err(PortError::TooLong { len: 9000 })));
+        assert!(matches!(port.tx.inject(&[0; 70_000], false), Err(PortError::TooLong { len: 70_000 })));
+        sh("ip link set va down");
+        let error = port.tx.inject(&frame(0, 60), false).expect_err("down").to_string();
+        assert!(error.contains("Network is down"), "{error}");
+    });
+}
+
+#[test]
+fn frames_without_room_are_counted() {
+    with_cable(|| {
+        let mut port = open(&netmap_name("netmap:va"), &Options { frames: Some(64), promiscuous: false }).unwrap();
+        let sender = packet_socket("vb");
+        for n in 0..1000 {
+            sender.send(&frame(n, 60), false).unwrap();
+        }
+        let got = read(&mut port, 1000).len() as u64;
+        let stats = port.control.stats();
+        assert!(stats.dropped_full > 0 && got == stats.received, "{stats:?}");
+        assert_eq!(got + stats.dropped_full, 1000);
+        assert_eq!(port.control.stats().dropped_full, stats.dropped_full);
+    });
+}
+
+/// What `pcap_compile` makes of `ether[17] == number`, cutting frames to 40 bytes.
+fn only(number: u32) -> [libc::sock_filter; 4] {
+    let insn = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    [insn(0x30, 0, 0, 17), insn(0x15, 0, 1, number), insn(6, 0, 0, 40), insn(6, 0, 0, 0)]
+}
+
+#[test]
+fn a_filter_keeps_frames_from_the_reader_and_cuts_none() {
+    with_cable(|| {
+        let (mut port, sender) = (port_on("va"), packet_socket("vb"));
+        assert!(port.rx.offer_filter(&only(5)));
+        let mut tagged = frame(9, 60);
+        tagged[12..18].copy_from_slice(&[0x81, 0, 0, 5, 0x88, 0xb5]);
+        for frame in (0..100).map(|n| frame(n % 10, 60)).chain([tagged.clone()]) {
+            sender.send(&frame, false).unwrap();
+        }
+        let mut expected = vec![frame(5, 60); 10];
+        expected.push(tagged);
+        assert_eq!(bytes_of(read(&mut port, 11)), expected);
+        let computed = [libc::sock_filter { code: 0x16, jt: 0, jf: 0, k: 0 }];
+        assert!(!port.rx.offer_filter(&computed), "only the reader can run it");
+        sender.send(&frame(1, 60), false).unwrap();
+        assert_eq!(bytes_of(read(&mut port, 1)), [frame(1, 60)]);
+    });
+}
+
+#[test]
+fn what_cannot_be_opened_says_why() {
+    with_cable(|| {
+        let refused = |name: &str| open(&netmap_name(name), &Options::default()).err().expect(name);
+        assert!(matches!(refused("netmap:nosuch"), PortError::NoDevice { .. }));
+        assert_eq!(refused("netmap:nosuch").to_string(), "netmap:nosuch: No such device exists");
+        sh("ip link set vb down");
+        assert_eq!(refused("netmap:vb").to_string(), "netmap:vb: That device is not up");
+        for name in ["netmap:va-0", "netmap:va^", "netmap:va*", "netmap:va/x", "netmap:va/T", "netmap:va{1"] {
+            assert!(matches!(refused(name), PortError::Unsupported { .. }), "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_port_of_receive_rings_alone_sends_nothing() {
+    with_cable(|| {
+        let mut port = open(&netmap_name("netmap:va/R"), &Options::default()).expect("a port");
+        let other = packet_socket("vb");
+        assert!(matches!(port.tx.inject(&frame(1, 60), false), Err(PortError::ReadOnly { .. })));
+        assert!(port.tx.ring().is_err());
+        let mut bytes = [0; 2000];
+        assert_eq!(other.take_queued(&mut bytes), None);
+        other.send(&frame(2, 60), false).unwrap();
+        assert_eq!(bytes_of(read(&mut port, 1)), [frame(2, 60)]);
+    });
+}
+
+#[test]
+fn a_hundred_openings_leave_nothing() {
+    with_cable(|| {
+        let open_files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        let before = open_files();
+        for _ in 0..100 {
+            drop(open(&netmap_name("netmap:va"), &Options { frames: Some(64), promiscuous: true }).unwrap());
+        }
+        // Other tests of this process open files, too, a few.
+        assert!(open_files() < before + 50);
+        let shown = std::process::Command::new("ip").args(["-d", "link", "show", "va"]).output().unwrap();
+        assert!(String::from_utf8_lossy(&shown.stdout).contains("promiscuity 0"), "still promiscuous");
+    });
+}
