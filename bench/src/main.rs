@@ -26,6 +26,7 @@ mod record;
 mod role;
 mod roles;
 mod rows;
+mod run;
 mod savefile_bench;
 mod table;
 mod testpmd;

@@ -3,11 +3,11 @@
 use crate::machine;
 use crate::options::Options;
 use crate::rows::Finding;
-use crate::table::{Line, markdown};
+use crate::run::tell;
+use crate::table::{Comparison, Line, markdown};
 use crate::vale_bench::table;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::Path;
 
 /// The text of `vale-<date>.md`.
@@ -33,15 +33,7 @@ pub fn write(options: &Options, load: &str, findings: &[Finding]) -> String {
         options.rounds,
         table(&lines)
     );
-    for comparison in findings.iter().flat_map(|f| &f.comparisons) {
-        let rows: Vec<Vec<String>> = comparison.details().into_iter().map(|row| row.to_vec()).collect();
-        let _ = write!(
-            text,
-            "\n{}:\n\n{}",
-            comparison.what,
-            markdown(&["who", "figure", "CPUs near", "CPUs far", "lost", "rounds"], &rows)
-        );
-    }
+    placed_figures(&mut text, findings.iter().flat_map(|f| &f.comparisons));
     text.push_str(NOTES);
     text
 }
@@ -59,6 +51,41 @@ const NOTES: &str = "
 - *libpcap over veth*: the same program as ours, with the system's library and a veth pair in a network namespace.
 ";
 
+/// All figures of contestants between whose CPUs something passes.
+pub fn placed_figures<'a>(text: &mut String, comparisons: impl Iterator<Item = &'a Comparison>) {
+    for comparison in comparisons {
+        let rows: Vec<Vec<String>> = comparison.details().into_iter().map(|row| row.to_vec()).collect();
+        let header = ["who", "figure", "CPUs near", "CPUs far", "lost", "rounds"];
+        let _ = write!(text, "\n{}:\n\n{}", comparison.what, markdown(&header, &rows));
+    }
+}
+
+/// The record of a bench whose contestants take turns in one process, but for its notes.
+pub fn in_one_process(title: &str, bench: &str, options: &Options, load: &str, findings: &[Finding]) -> String {
+    let lines: Vec<&Line> = findings.iter().flat_map(|f| &f.lines).collect();
+    let mut text = format!(
+        "# {title}, {}\n\n\
+         Machine: {}. Load average before: {load}; as root the run has priority over it. Commit: {}.\n\
+         Command: `cargo xtask bench {bench} --rounds {} --ms {}`.\n\n\
+         Middle of {} rounds (least..most). Ours and the system's libpcap take turns in one process, a ratio is of figures \
+         of the same turn, and the middle of those ratios is held against the target.\n\n\
+         {}\n## All figures\n",
+        machine::today(),
+        machine::describe(),
+        machine::commit(),
+        options.rounds,
+        options.ms,
+        options.rounds,
+        table(&lines)
+    );
+    for comparison in findings.iter().flat_map(|f| &f.comparisons) {
+        let rows: Vec<Vec<String>> =
+            comparison.details().into_iter().map(|[who, figure, _, _, _, rounds]| vec![who, figure, rounds]).collect();
+        let _ = write!(text, "\n{}:\n\n{}", comparison.what, markdown(&["who", "figure", "rounds"], &rows));
+    }
+    text
+}
+
 /// Writes a bench's record and its picture to `folder`, and says where.
 ///
 /// # Errors
@@ -69,8 +96,7 @@ pub fn put(folder: &Path, bench: &str, text: &str, svg: &str) -> Result<(), Stri
         fs::create_dir_all(folder)
             .and_then(|()| fs::write(&path, content))
             .map_err(|e| format!("{}: {e}", path.display()))?;
-        // Whoever closed the other end of standard output still gets the record.
-        let _ = writeln!(io::stdout(), "written: {}", path.display());
+        tell!("written: {}", path.display());
     }
     Ok(())
 }

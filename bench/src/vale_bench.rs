@@ -4,19 +4,13 @@ use crate::contest::INTERRUPTED;
 use crate::options::Options;
 use crate::priority::First;
 use crate::rows::{Bench, Finding};
-use crate::table::{Line, Verdict, markdown};
+use crate::run::{self, tell};
+use crate::table::{Line, markdown};
 use crate::{machine, picture, record};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-
-/// Prints a line. Whoever closed the other end of standard output still gets the record.
-macro_rules! tell {
-    ($($text:tt)*) => {
-        let _ = writeln!(io::stdout(), $($text)*);
-    };
-}
 
 /// A folder of this run's own, in memory; it goes when dropped.
 pub struct Folder(PathBuf);
@@ -72,8 +66,7 @@ pub fn catch_signals() -> Result<(), String> {
 /// # Errors
 /// When nothing could be run, or the record can't be written. A target that is not met is no error.
 pub fn run(options: &Options) -> Result<(), String> {
-    type Row = (&'static str, fn(&Bench) -> Finding);
-    let rows: [Row; 10] = [
+    let rows: [run::Row<Bench, Finding>; 10] = [
         ("raw60", |b| b.raw(60)),
         ("raw1514", |b| b.raw(1514)),
         ("inject60", |b| b.inject(60)),
@@ -85,9 +78,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         ("ports200", |b| b.ports200()),
         ("memory", |b| b.memory()),
     ];
-    if let Some(unknown) = options.rows.iter().find(|r| !rows.iter().any(|(name, _)| name == r)) {
-        return Err(format!("{unknown}: no such row\n{}", crate::options::USAGE));
-    }
+    run::known(options, &rows)?;
     catch_signals()?;
     let _first = First::take();
     let folder = Folder::make()?;
@@ -95,14 +86,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     tell!("{} ({} rounds of {} ms)", machine::describe(), options.rounds, options.ms);
     let load = machine::load();
     tell!("load average before: {load}");
-    let mut findings = Vec::new();
-    for (name, row) in rows {
-        // ORDER: Relaxed, a flag that guards nothing.
-        if !options.wants(name) || INTERRUPTED.load(Ordering::Relaxed) {
-            continue;
-        }
-        tell!("\n{name}");
-        let finding = row(&bench);
+    let findings = run::all(options, &rows, &bench, |finding| {
         for comparison in &finding.comparisons {
             tell!("  {}", comparison.what);
             for [who, figure, near, far, lost, _] in comparison.details() {
@@ -112,32 +96,16 @@ pub fn run(options: &Options) -> Result<(), String> {
         for line in &finding.lines {
             tell!("  -> ratio {}, {}: {}", line.ratio, line.target, line.verdict);
         }
-        findings.push(finding);
-    }
-    // ORDER: as above.
-    if INTERRUPTED.load(Ordering::Relaxed) {
-        return Err("interrupted".to_string());
-    }
+    })?;
     let lines: Vec<&Line> = findings.iter().flat_map(|f| &f.lines).collect();
     tell!("\n{}", table(&lines));
-    let count = |v: fn(&Verdict) -> bool| lines.iter().filter(|l| v(&l.verdict)).count();
-    tell!(
-        "{} met, {} not met, {} skipped",
-        count(|v| *v == Verdict::Met),
-        count(|v| *v == Verdict::NotMet),
-        count(|v| matches!(v, Verdict::Skipped(_)))
-    );
-    if let Some(to) = &options.record {
-        let (text, svg) = (record::write(options, &load, &findings), picture::draw(&findings));
-        for (name, content) in [(format!("vale-{}.md", machine::today()), text), ("vale.svg".to_string(), svg)] {
-            let path = to.join(name);
-            fs::create_dir_all(to)
-                .and_then(|()| fs::write(&path, content))
-                .map_err(|e| format!("{}: {e}", path.display()))?;
-            tell!("written: {}", path.display());
+    run::sum(&lines);
+    match &options.record {
+        Some(folder) => {
+            record::put(folder, "vale", &record::write(options, &load, &findings), &picture::draw(&findings))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The table of targets.

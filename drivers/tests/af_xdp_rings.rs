@@ -3,15 +3,12 @@
 
 use drivers::af_xdp::ring::{Cells, Descriptor, Filler, Taker};
 use drivers::af_xdp::rx::{In, Mover};
-use drivers::af_xdp::tx::Out;
 use drivers::af_xdp::umem::Layout;
 use drivers::bpf::{METADATA_LEN, Metadata};
-use nm_core::ring::slots::Piece;
+use nm_core::RxRing;
 use nm_core::shm::mapping::Mapping;
 use nm_core::sync::{AtomicU32, AtomicU64};
-use nm_core::{RxRing, TxRing};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// A ring's words in memory.
 #[derive(Clone)]
@@ -82,6 +79,16 @@ impl Receiving {
         self.kernel_rx.publish();
         true
     }
+
+    /// As many frames arrive as there are buffers.
+    fn has_all_its_buffers(&mut self) {
+        self.mover.sync();
+        let mut all = 0;
+        while self.arrive(&[60]) {
+            all += 1;
+        }
+        assert_eq!(all, LAYOUT.per_queue, "no buffer is lost");
+    }
 }
 
 #[test]
@@ -100,12 +107,7 @@ fn frames_go_through_and_buffers_go_round() {
         assert_eq!((port.mover.malformed, port.mover.ring.take_malformed()), (0, 0));
     }
     assert_eq!(arrived, 0);
-    port.mover.sync();
-    let mut all = 0;
-    while port.arrive(&[60]) {
-        all += 1;
-    }
-    assert_eq!(all, LAYOUT.per_queue, "no buffer is lost");
+    port.has_all_its_buffers();
 }
 
 #[test]
@@ -134,12 +136,7 @@ fn descriptors_that_make_no_sense_are_counted_and_their_buffers_return() {
     assert_eq!(port.mover.ring.next_frame().map(|f| f.len), Some(60));
     assert!(port.mover.malformed >= 5);
     port.mover.ring.release();
-    port.mover.sync();
-    let mut all = 0;
-    while port.arrive(&[60]) {
-        all += 1;
-    }
-    assert_eq!(all, LAYOUT.per_queue, "no buffer is lost");
+    port.has_all_its_buffers();
 }
 
 #[test]
@@ -177,55 +174,4 @@ fn positions_that_make_no_sense_take_nothing() {
     assert_eq!(filler.room(1000), 0);
     assert!(!filler.put(1));
     assert!(Filler::<Memory, 1>::new(Memory::new(63, 0)).is_none());
-}
-
-#[test]
-#[ignore = "a measurement"]
-fn what_a_frame_costs_without_a_kernel() {
-    const BATCH: u32 = 256;
-    let (mut best_rx, mut best_tx) = (f64::MAX, f64::MAX);
-    let mut port = Receiving::new(0);
-    port.metadata = Some(Metadata { time_ns: drivers::sys::xdp::monotonic_ns(), generation: 1 });
-    let mut sum = 0u64;
-    for _ in 0..20_000 {
-        (0..BATCH).for_each(|_| assert!(port.arrive(&[60])));
-        let start = Instant::now();
-        port.mover.sync();
-        while let Some(frame) = port.mover.ring.next_frame() {
-            sum += u64::from(frame.len);
-        }
-        port.mover.ring.release();
-        best_rx = best_rx.min(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
-    }
-    let (n, region) = (LAYOUT.tx_slots, Mapping::anonymous(LAYOUT.total_bytes()).unwrap());
-    let slots = LAYOUT.tx_first()..LAYOUT.tx_first() + n;
-    let mut ring = TxRing::make(&region, &LAYOUT.tx_place(), slots.collect()).unwrap();
-    let (tx, completion) = (Memory::new(2 * n, 0), Memory::new(n, 0));
-    let free = (LAYOUT.tx_first() + n..LAYOUT.num_bufs()).collect();
-    let mut out = Out {
-        tx: Filler::new(tx.clone()).unwrap(),
-        completion: Taker::new(completion.clone()).unwrap(),
-        chunks: LAYOUT.chunks(),
-        free,
-    };
-    let mut kernel_tx: Taker<Memory, 2> = Taker::new(tx).unwrap();
-    let mut kernel_done: Filler<Memory, 1> = Filler::new(completion).unwrap();
-    let frame = [2u8; 60];
-    for _ in 0..20_000 {
-        let start = Instant::now();
-        for _ in 0..BATCH {
-            let buf_idx = out.take().expect("a buffer");
-            ring.fill(buf_idx, &frame);
-            assert!(out.put(Piece { buf_idx, len: 60, flags: 0 }));
-            out.tx.publish();
-        }
-        best_tx = best_tx.min(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
-        let ready = kernel_tx.ready();
-        (0..ready).for_each(|n| assert!(kernel_done.put(kernel_tx.descriptor(n).address)));
-        kernel_tx.release(ready);
-        kernel_done.publish();
-    }
-    assert!(sum > 0);
-    let line = format!("receive {best_rx:.1} ns, send {best_tx:.1} ns a frame of 60 bytes\n");
-    std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes()).expect("stdout");
 }

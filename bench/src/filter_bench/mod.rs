@@ -7,33 +7,23 @@ pub mod work;
 
 use crate::options::Options;
 use crate::priority::First;
-use crate::record::put;
+use crate::record::{in_one_process, put};
 use crate::rows::Finding;
-use crate::table::{Line, Verdict, markdown};
+use crate::run::{self, tell};
+use crate::table::Line;
 use crate::vale_bench::{catch_signals, table};
-use crate::{contest, machine, picture};
+use crate::{machine, picture};
 use compat_tests::dist;
 use compat_tests::filters::library::{self, Library};
 use frames::Frames;
 use rows::Bench;
-use std::fmt::Write as _;
-use std::io::{self, Write};
-use std::sync::atomic::Ordering;
-
-/// Prints a line. Whoever closed the other end of standard output still gets the record.
-macro_rules! tell {
-    ($($text:tt)*) => {
-        let _ = writeln!(io::stdout(), $($text)*);
-    };
-}
 
 /// Runs the rows that `options` asks for.
 ///
 /// # Errors
 /// When nothing could be run, or the record can't be written. A target that is not met is no error.
 pub fn run(options: &Options) -> Result<(), String> {
-    type Row = (&'static str, fn(&Bench<'_>) -> Finding);
-    let rows: [Row; 7] = [
+    let rows: [run::Row<Bench<'_>, Finding>; 7] = [
         ("hosts", |b| b.hosts()),
         ("ports", |b| b.ports()),
         ("short", |b| b.short()),
@@ -42,9 +32,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         ("calls", |b| b.calls()),
         ("jit", |b| b.jit()),
     ];
-    if let Some(unknown) = options.rows.iter().find(|r| !rows.iter().any(|(name, _)| name == r)) {
-        return Err(format!("{unknown}: no such row\n{}", crate::options::USAGE));
-    }
+    run::known(options, &rows)?;
     library::without_dns();
     catch_signals()?;
     let _first = First::take();
@@ -56,57 +44,21 @@ pub fn run(options: &Options) -> Result<(), String> {
     };
     let load = machine::load();
     tell!("{} ({} rounds of {} ms), load average before: {load}", machine::describe(), options.rounds, options.ms);
-    let mut findings = Vec::new();
-    for (name, row) in rows {
-        // ORDER: Relaxed, a flag that guards nothing.
-        if !options.wants(name) || contest::INTERRUPTED.load(Ordering::Relaxed) {
-            continue;
-        }
-        let finding = row(&bench);
+    let findings = run::all(options, &rows, &bench, |finding| {
         for line in &finding.lines {
             tell!("{}: {}; {}: {}", line.what, line.ours, line.target, line.verdict);
         }
-        findings.push(finding);
-    }
-    // ORDER: as above.
-    if contest::INTERRUPTED.load(Ordering::Relaxed) {
-        return Err("interrupted".to_string());
-    }
+    })?;
     let lines: Vec<&Line> = findings.iter().flat_map(|f| &f.lines).collect();
     tell!("\n{}", table(&lines));
-    let count = |verdict: &Verdict| lines.iter().filter(|l| l.verdict == *verdict).count();
-    tell!("{} met, {} not met, of {}", count(&Verdict::Met), count(&Verdict::NotMet), lines.len());
+    run::sum(&lines);
     match &options.record {
-        Some(folder) => put(folder, "filter", &record(options, &load, &findings), &picture::draw(&findings)),
+        Some(folder) => {
+            let text = in_one_process("Filters beside libpcap's", "filter", options, &load, &findings) + NOTES;
+            put(folder, "filter", &text, &picture::draw(&findings))
+        }
         None => Ok(()),
     }
-}
-
-/// The text of `filter-<date>.md`.
-fn record(options: &Options, load: &str, findings: &[Finding]) -> String {
-    let lines: Vec<&Line> = findings.iter().flat_map(|f| &f.lines).collect();
-    let mut text = format!(
-        "# Filters beside libpcap's, {}\n\n\
-         Machine: {}. Load average before: {load}; as root the run has priority over it. Commit: {}.\n\
-         Command: `cargo xtask bench filter --rounds {} --ms {}`.\n\n\
-         Middle of {} rounds (least..most). Ours and the system's libpcap take turns in one process, a ratio is of figures \
-         of the same turn, and the middle of those ratios is held against the target.\n\n\
-         {}\n## All figures\n",
-        machine::today(),
-        machine::describe(),
-        machine::commit(),
-        options.rounds,
-        options.ms,
-        options.rounds,
-        table(&lines)
-    );
-    for comparison in findings.iter().flat_map(|f| &f.comparisons) {
-        let rows: Vec<Vec<String>> =
-            comparison.details().into_iter().map(|[who, figure, _, _, _, rounds]| vec![who, figure, rounds]).collect();
-        let _ = write!(text, "\n{}:\n\n{}", comparison.what, markdown(&["who", "figure", "rounds"], &rows));
-    }
-    text.push_str(NOTES);
-    text
 }
 
 const NOTES: &str = "

@@ -7,54 +7,34 @@ mod rows;
 
 use crate::options::Options;
 use crate::priority::First;
+use crate::record::{placed_figures, put};
 use crate::rows::Finding;
-use crate::table::{Line, Verdict, markdown};
+use crate::run::{self, tell};
+use crate::table::{Line, markdown};
 use crate::vale_bench::{Folder, catch_signals};
-use crate::{contest, machine, picture};
+use crate::{machine, picture};
 use rows::{Bench, Row};
-use std::fmt::Write as _;
-use std::fs;
-use std::io::{self, Write};
-use std::path::Path;
-use std::sync::atomic::Ordering;
-
-/// Prints a line. Whoever closed the other end of standard output still gets the record.
-macro_rules! tell {
-    ($($text:tt)*) => {
-        let _ = writeln!(io::stdout(), $($text)*);
-    };
-}
 
 /// Runs the rows that `options` asks for.
 ///
 /// # Errors
 /// When nothing could be run, or the record can't be written. A target that is not met is no error.
 pub fn run(options: &Options) -> Result<(), String> {
-    type Ask = (&'static str, fn(&Bench<'_>) -> Row);
-    let rows: [Ask; 5] = [
+    let rows: [run::Row<Bench<'_>, Row>; 5] = [
         ("inject", |b| b.inject()),
         ("filter", |b| b.filter()),
         ("receive", |b| b.receive()),
         ("own", |b| b.own()),
         ("pump", |b| b.pump()),
     ];
-    if let Some(unknown) = options.rows.iter().find(|r| !rows.iter().any(|(name, _)| name == r)) {
-        return Err(format!("{unknown}: no such row\n{}", crate::options::USAGE));
-    }
+    run::known(options, &rows)?;
     catch_signals()?;
     let _first = First::take();
     let folder = Folder::make()?;
     let bench = Bench::new(options, folder.path());
     let load = machine::load();
     tell!("{} ({} rounds of {} ms), load average before: {load}", machine::describe(), options.rounds, options.ms);
-    let mut done: Vec<Row> = Vec::new();
-    for (name, row) in rows {
-        // ORDER: Relaxed, a flag that guards nothing.
-        if !options.wants(name) || contest::INTERRUPTED.load(Ordering::Relaxed) {
-            continue;
-        }
-        tell!("\n{name}");
-        let row = row(&bench);
+    let done = run::all(options, &rows, &bench, |row| {
         for comparison in &row.finding.comparisons {
             tell!("  {}", comparison.what);
             for [who, figure, _, _, lost, _] in comparison.details() {
@@ -64,22 +44,15 @@ pub fn run(options: &Options) -> Result<(), String> {
         for line in &row.finding.lines {
             tell!("  -> {}: ratio {}, {}: {}", line.what, line.ratio, line.target, line.verdict);
         }
-        done.push(row);
-    }
-    // ORDER: as above.
-    if contest::INTERRUPTED.load(Ordering::Relaxed) {
-        return Err("interrupted".to_string());
-    }
+    })?;
     tell!("\n{}", table(&done));
-    let count = |v: fn(&Verdict) -> bool| done.iter().flat_map(|r| &r.finding.lines).filter(|l| v(&l.verdict)).count();
-    tell!(
-        "{} met, {} not met, {} skipped",
-        count(|v| *v == Verdict::Met),
-        count(|v| *v == Verdict::NotMet),
-        count(|v| matches!(v, Verdict::Skipped(_)))
-    );
+    run::sum(&done.iter().flat_map(|row| &row.finding.lines).collect::<Vec<_>>());
     match &options.record {
-        Some(folder) => write(folder, options, &load, done),
+        Some(folder) => {
+            let text = record(options, &load, &done);
+            let findings: Vec<Finding> = done.into_iter().map(|row| row.finding).collect();
+            put(folder, "netmap", &text, &picture::draw(&findings))
+        }
         None => Ok(()),
     }
 }
@@ -96,22 +69,6 @@ fn table(done: &[Row]) -> String {
         })
         .collect();
     markdown(&["what", "ours", "held against", "ratio", "target", "", "bound by"], &rows)
-}
-
-/// Writes the record and its picture.
-fn write(folder: &Path, options: &Options, load: &str, done: Vec<Row>) -> Result<(), String> {
-    let text = record(options, load, &done);
-    let findings: Vec<Finding> = done.into_iter().map(|row| row.finding).collect();
-    let files =
-        [(format!("netmap-{}.md", machine::today()), text), ("netmap.svg".to_string(), picture::draw(&findings))];
-    for (name, content) in files {
-        let path = folder.join(name);
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::write(&path, content))
-            .map_err(|e| format!("{}: {e}", path.display()))?;
-        tell!("written: {}", path.display());
-    }
-    Ok(())
 }
 
 /// The text of `netmap-<date>.md`.
@@ -133,15 +90,7 @@ fn record(options: &Options, load: &str, done: &[Row]) -> String {
         options.rounds,
         table(done)
     );
-    for comparison in done.iter().flat_map(|row| &row.finding.comparisons) {
-        let rows: Vec<Vec<String>> = comparison.details().into_iter().map(|row| row.to_vec()).collect();
-        let _ = write!(
-            text,
-            "\n{}:\n\n{}",
-            comparison.what,
-            markdown(&["who", "figure", "CPUs near", "CPUs far", "lost", "rounds"], &rows)
-        );
-    }
+    placed_figures(&mut text, done.iter().flat_map(|row| &row.finding.comparisons));
     text.push_str(NOTES);
     text
 }
