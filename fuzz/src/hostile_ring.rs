@@ -3,7 +3,7 @@
 use crate::region::{Region, bytes};
 use nm_core::ring::peer::PeerRing;
 use nm_core::ring::slots::FrameRef;
-use nm_core::shm::layout::{BUF_SIZE, RESERVED_BUFS};
+use nm_core::shm::layout::{BUF_SIZE, Layout, RESERVED_BUFS, STEP};
 use nm_core::{RxRing, TxRing};
 use std::os::unix::fs::FileExt;
 
@@ -37,7 +37,7 @@ impl Input<'_> {
     fn slot(&mut self) -> [u8; SLOT] {
         let buf = match self.u8() {
             255 => self.u32(),
-            n => u32::from(n) % (2 * SLOTS + RESERVED_BUFS + 2),
+            n => u32::from(n) * (BUF_SIZE / STEP) / 4 % (Layout { rx_slots: SLOTS, tx_slots: SLOTS }.rx_place().num_bufs + 2),
         };
         let (len, flags) = (self.u16(), self.u16());
         let len = if flags & 1 << 9 != 0 { BUF_SIZE as u16 } else { len };
@@ -63,7 +63,7 @@ fn walk(region: &Region, other: &Region, mut input: Input<'_>) {
     let rings = || (RxRing::new(&region.mapping, layout), TxRing::new(&region.mapping, layout));
     let (Some(mut rx), Some(mut tx)) = rings() else { panic!("the region is too short") };
     let peer = PeerRing::new(&region.mapping, layout).expect("the region is long enough");
-    let reserved = layout.buffers()..layout.buffers() + (RESERVED_BUFS * BUF_SIZE) as usize;
+    let reserved = layout.buffers()..layout.buffers() + (RESERVED_BUFS * STEP) as usize;
     // A port never sends to itself.
     let receiver = RxRing::new(&other.mapping, &other.layout).zip(PeerRing::new(&other.mapping, &other.layout));
     let (_, receiver) = receiver.expect("the region is long enough");
@@ -110,7 +110,7 @@ fn read_frame(region: &Region, rx: &mut RxRing) {
     let (memory, buffers) = (region.addresses(), region.buffers());
     let (start, end) = (frame.data.addr(), frame.data.addr() + frame.len as usize);
     if memory.contains(&start) || memory.contains(&end) {
-        assert!(start >= buffers.start + (RESERVED_BUFS * BUF_SIZE) as usize && end <= buffers.end);
+        assert!(start >= buffers.start + (RESERVED_BUFS * STEP) as usize && end <= buffers.end);
     }
     assert!(bytes(&frame).len() <= 65_535);
 }

@@ -305,12 +305,7 @@ impl Filling<'_> {
                 true
             }
             Err(_) => {
-                // A slot without a buffer stays as it is: the reader passes over it, and counts.
                 add(&self.peer.page.drops.malformed, 1);
-                if self.space > 1 {
-                    self.tail = self.peer.ring.after(self.tail);
-                    self.space -= 1;
-                }
                 false
             }
         }

@@ -1,6 +1,7 @@
 //! Rings: the walkers of netmap's slots. [`rx`] towards the application, [`tx`] towards the wire.
 
 mod bytes;
+mod homes;
 pub mod outgoing;
 pub mod peer;
 pub mod rx;

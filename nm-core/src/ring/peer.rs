@@ -1,5 +1,6 @@
 //! The other end of a receive ring: how a sender fills it.
 
+use super::homes::{Homes, homes};
 use super::outgoing::Outgoing;
 use super::slots::{FrameRef, Malformed, Run, Slots};
 use crate::shm::layout::{BUF_SIZE, Layout};
@@ -12,12 +13,13 @@ const PREFETCH: u32 = 12;
 /// Another port's receive ring. Which slots may be written is between the port page's tail and head, under its lock.
 pub struct PeerRing {
     slots: Slots,
+    homes: Homes,
 }
 
 impl PeerRing {
     /// The receive ring of a mapped port. `None` when the mapping is shorter than its layout.
     pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<PeerRing> {
-        Some(PeerRing { slots: Slots::new(mapping, &layout.rx_place())? })
+        Some(PeerRing { slots: Slots::new(mapping, &layout.rx_place())?, homes: homes(layout) })
     }
 
     /// How many slots the ring has; at most one less can be filled.
@@ -49,14 +51,14 @@ impl PeerRing {
     /// The caller holds the port's lock and saw room for [`PeerRing::slots_for`] its length.
     ///
     /// # Errors
-    /// [`Malformed`] when a slot names a buffer that does not exist; nothing was written outside the ring.
+    /// [`Malformed`] for a tail outside the ring, or a frame that no ring of this size can hold.
     #[inline(always)]
     pub fn put(&self, tail: u32, frame: FrameRef<'_>, time_ns: u64) -> Result<u32, Malformed> {
         if tail >= self.slots.num_slots() {
             return Err(Malformed);
         }
-        let used = self.slots.write(tail, frame, time_ns)?;
-        self.slots.prefetch_write(tail, PREFETCH);
+        let used = self.slots.write_home(tail, frame, time_ns, &self.homes)?;
+        self.slots.prefetch_write(tail, PREFETCH, &self.homes, frame.len());
         Ok(self.slots.add(tail, used))
     }
 
@@ -78,10 +80,10 @@ impl PeerRing {
         let frames = from.waiting_from(*at).min(space);
         let run = Run { ring: from.slots(), at: *at, frames, addresses: addresses.unwrap_or_default() };
         let (frames, bytes) = match (addresses.is_some(), from.is_far()) {
-            (true, false) => self.slots.copy_run::<true, false>(*tail, &run, time_ns, PREFETCH),
-            (false, false) => self.slots.copy_run::<false, false>(*tail, &run, time_ns, PREFETCH),
-            (true, true) => self.slots.copy_run::<true, true>(*tail, &run, time_ns, PREFETCH),
-            (false, true) => self.slots.copy_run::<false, true>(*tail, &run, time_ns, PREFETCH),
+            (true, false) => self.slots.copy_run::<true, false>(*tail, &run, time_ns, PREFETCH, &self.homes),
+            (false, false) => self.slots.copy_run::<false, false>(*tail, &run, time_ns, PREFETCH, &self.homes),
+            (true, true) => self.slots.copy_run::<true, true>(*tail, &run, time_ns, PREFETCH, &self.homes),
+            (false, true) => self.slots.copy_run::<false, true>(*tail, &run, time_ns, PREFETCH, &self.homes),
         };
         *tail = self.slots.add(*tail, frames);
         *at = from.advance(*at, frames);

@@ -7,8 +7,9 @@
 //! ```
 //! `release` moves head to cur; the next rxsync gives those slots back.
 
+use super::homes::{Homes, homes};
 use super::outgoing::Outgoing;
-use super::slots::{Direction, FrameRef, Piece, Slots, shuffled};
+use super::slots::{Direction, FrameRef, Piece, Slots};
 use crate::abi::NS_MOREFRAG;
 use crate::shm::layout::Layout;
 use crate::shm::mapping::Mapping;
@@ -42,8 +43,9 @@ pub struct RxRing {
     /// The time of frames that came without one.
     stamp_ns: u64,
     last_ns: u64,
-    /// The buffer that each slot had at first: a good guess where its frame lies.
-    first_bufs: Box<[u32]>,
+    /// Where the sender puts frames, if that is known beforehand, and the last one's length: where the next one lies.
+    homes: Option<Homes>,
+    last_len: usize,
     scratch: Vec<u8>,
     /// The header's tail is ours to write, not a kernel's.
     pub(super) owns_tail: bool,
@@ -54,9 +56,9 @@ pub struct RxRing {
 impl RxRing {
     /// The receive ring of a port's mapping, made fresh. `None` when the mapping is shorter than its layout.
     pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<RxRing> {
-        let first = layout.rx_first_buf();
-        let bufs = shuffled(layout.rx_slots).into_iter().map(|n| first + n).collect();
-        RxRing::make(mapping, &layout.rx_place(), bufs)
+        let bufs = (0..layout.rx_slots).map(|n| layout.rx_buf(n)).collect();
+        let ring = RxRing::make(mapping, &layout.rx_place(), bufs)?;
+        Some(RxRing { homes: Some(homes(layout)), ..ring })
     }
 
     /// A ring at `place`, made fresh, whose slots begin with these buffers. `None` when it does not lie in the mapping
@@ -67,7 +69,7 @@ impl RxRing {
             return None;
         }
         slots.initialize(Direction::Rx, &bufs);
-        Some(RxRing::begin(slots, 0, bufs.into_boxed_slice()))
+        Some(RxRing::begin(slots, 0))
     }
 
     /// A ring at `place` that a kernel has made and whose tail it moves: see [`RxRing::publish_head`] and
@@ -76,11 +78,10 @@ impl RxRing {
     pub fn adopt(mapping: &Arc<Mapping>, place: &RingPlace) -> Option<RxRing> {
         let slots = Slots::new(mapping, place)?;
         let (head, _) = slots.read_header()?;
-        let bufs = slots.buffers();
-        Some(RxRing { owns_tail: false, ..RxRing::begin(slots, head, bufs) })
+        Some(RxRing { owns_tail: false, ..RxRing::begin(slots, head) })
     }
 
-    fn begin(slots: Slots, at: u32, first_bufs: Box<[u32]>) -> RxRing {
+    fn begin(slots: Slots, at: u32) -> RxRing {
         RxRing {
             slots,
             head: at,
@@ -89,7 +90,8 @@ impl RxRing {
             malformed: 0,
             stamp_ns: 0,
             last_ns: 0,
-            first_bufs,
+            homes: None,
+            last_len: 0,
             scratch: Vec::new(),
             owns_tail: true,
             taken_back: at,
@@ -114,12 +116,14 @@ impl RxRing {
             let time_ns = self.time(self.cur);
             match self.slots.frame(self.cur, avail, &mut self.scratch) {
                 Ok((frame, used)) => {
-                    let out = RxFrame { data: frame.as_ptr(), len: frame.len() as u32, time_ns };
+                    let frame_len = frame.len();
+                    let out = RxFrame { data: frame.as_ptr(), len: frame_len as u32, time_ns };
                     // Never beyond the tail: there the sender writes, and a line taken from it comes back slowly.
                     if avail > PREFETCH {
                         self.slots.prefetch_read(self.cur, PREFETCH);
                     }
                     self.cur = self.slots.add(self.cur, used);
+                    self.last_len = frame_len;
                     return Some(out);
                 }
                 Err((_, used)) => {
@@ -264,9 +268,11 @@ impl RxRing {
             self.malformed += 1;
             return;
         }
-        if self.cur == self.tail {
+        if self.cur == self.tail
+            && let Some(homes) = &self.homes
+        {
             // The first of new frames: its slot and its bytes travel at the same time, not one after the other.
-            self.slots.prefetch_first(self.cur, self.first_bufs[self.cur as usize]);
+            self.slots.prefetch_first(self.cur, homes, self.last_len);
         }
         self.tail = tail;
         if self.owns_tail {

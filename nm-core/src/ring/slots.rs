@@ -5,6 +5,7 @@
 
 pub use super::bytes::FrameRef;
 use super::bytes::{copy, prefetch_for_read, prefetch_for_write};
+use super::homes::Home;
 use crate::abi;
 use crate::shm::mapping::{Mapping, Shared};
 use crate::shm::place::{RESERVED_BUFS, RingPlace};
@@ -165,12 +166,6 @@ impl Slots {
         self.write_header(0, 0, tail);
     }
 
-    /// The buffers that the slots name now.
-    pub(crate) fn buffers(&self) -> Box<[u32]> {
-        // ORDER: Relaxed; only hints are made of them.
-        (0..self.num_slots).map(|i| Slot::unpack(self.cell(i).word.load(Ordering::Relaxed)).buf_idx).collect()
-    }
-
     /// The header's head and tail: a ring that its maker, a kernel, has filled in.
     pub(crate) fn read_header(&self) -> Option<(u32, u32)> {
         let h = self.keep.at::<RingHeader>(self.header_at)?;
@@ -275,56 +270,93 @@ impl Slots {
         unsafe { self.bufs.add(buf_idx as usize * self.stride as usize).as_ptr() }
     }
 
-    /// Copies one frame into slots from `i` on, each with a buffer of its own. The caller owns enough of them.
+    /// Copies one frame into slots from `i` on, into the buffers that they name. The caller owns enough of them.
     /// Returns the slots used.
     #[inline(always)]
     pub(crate) fn write(&self, i: u32, frame: FrameRef<'_>, time_ns: u64) -> Result<u32, Malformed> {
+        self.write_into(i, frame, time_ns, |i, _| self.read_for_writing(i))
+    }
+
+    /// As [`Slots::write`], into the slots' own places, whatever they name now.
+    #[inline(always)]
+    pub(crate) fn write_home(
+        &self,
+        i: u32,
+        frame: FrameRef<'_>,
+        time_ns: u64,
+        homes: &[Home],
+    ) -> Result<u32, Malformed> {
+        self.write_into(i, frame, time_ns, |i, len| self.home(homes, i, len))
+    }
+
+    /// The place of slot `i` for so many bytes.
+    #[inline(always)]
+    fn home(&self, homes: &[Home], i: u32, len: usize) -> Result<u32, Malformed> {
+        let home = homes.get(i as usize).map(|home| home.of(len));
+        home.filter(|buf_idx| self.is_usable(*buf_idx)).ok_or(Malformed)
+    }
+
+    /// `place` tells the number of a buffer of this ring for so many bytes in a slot.
+    #[inline(always)]
+    fn write_into(
+        &self,
+        i: u32,
+        frame: FrameRef<'_>,
+        time_ns: u64,
+        place: impl Fn(u32, usize) -> Result<u32, Malformed>,
+    ) -> Result<u32, Malformed> {
         if frame.len() <= self.room as usize {
-            let cell = self.cell(i);
-            // ORDER: Relaxed; between the tail and the head a slot belongs to the lock's holder.
-            let old = Slot::unpack(cell.word.load(Ordering::Relaxed));
-            if old.buf_idx >= self.num_bufs || old.buf_idx < RESERVED_BUFS {
-                return Err(Malformed);
-            }
+            let buf_idx = place(i, frame.len())?;
             // SAFETY: the frame's bytes are readable, the buffer has `room` bytes; rule 7.
-            unsafe { copy(frame.as_ptr(), self.buffer(old.buf_idx), frame.len()) };
-            let new = Slot { buf_idx: old.buf_idx, len: frame.len() as u16, flags: 0 };
-            // ORDER: Relaxed; the tail publishes them.
-            cell.word.store(new.pack(), Ordering::Relaxed);
-            cell.ptr.store(time_ns, Ordering::Relaxed);
+            unsafe { copy(frame.as_ptr(), self.buffer(buf_idx), frame.len()) };
+            self.set(i, Slot { buf_idx, len: frame.len() as u16, flags: 0 }, time_ns);
             return Ok(1);
         }
-        self.write_chain(i, frame, time_ns)
+        self.write_chain(i, frame, time_ns, &place)
     }
 
     #[cold]
-    fn write_chain(&self, mut i: u32, frame: FrameRef<'_>, time_ns: u64) -> Result<u32, Malformed> {
+    fn write_chain(
+        &self,
+        mut i: u32,
+        frame: FrameRef<'_>,
+        time_ns: u64,
+        place: &dyn Fn(u32, usize) -> Result<u32, Malformed>,
+    ) -> Result<u32, Malformed> {
         let mut done = 0;
         let mut used = 0;
+        if frame.len().div_ceil(self.room as usize) >= self.num_slots as usize {
+            return Err(Malformed);
+        }
         while done < frame.len() {
             let part = (frame.len() - done).min(self.room as usize);
-            let buf_idx = self.read_for_writing(i)?;
+            let buf_idx = place(i, part)?;
             // SAFETY: `done + part` bytes are readable, the buffer has `room` bytes; rule 7.
             unsafe { copy(frame.as_ptr().add(done), self.buffer(buf_idx), part) };
             done += part;
             let flags = if done < frame.len() { abi::NS_MOREFRAG } else { 0 };
-            let cell = self.cell(i);
-            // ORDER: Relaxed; the tail publishes them.
-            cell.word.store(Slot { buf_idx, len: part as u16, flags }.pack(), Ordering::Relaxed);
-            cell.ptr.store(time_ns, Ordering::Relaxed);
+            self.set(i, Slot { buf_idx, len: part as u16, flags }, time_ns);
             i = self.next(i);
             used += 1;
         }
         Ok(used)
     }
 
-    fn read_for_writing(&self, i: u32) -> Result<u32, Malformed> {
-        // ORDER: Relaxed, as in `write`.
-        let old = Slot::unpack(self.cell(i).word.load(Ordering::Relaxed));
-        if old.buf_idx >= self.num_bufs || old.buf_idx < RESERVED_BUFS { Err(Malformed) } else { Ok(old.buf_idx) }
+    #[inline(always)]
+    fn set(&self, i: u32, slot: Slot, time_ns: u64) {
+        let cell = self.cell(i);
+        // ORDER: Relaxed, both; between the tail and the head a slot belongs to the lock's holder, and the tail publishes them.
+        cell.word.store(slot.pack(), Ordering::Relaxed);
+        cell.ptr.store(time_ns, Ordering::Relaxed);
     }
 
-    /// Copies the frames of a run into slots from `dst` on: whole frames in one buffer each. Stops at the first that is
+    fn read_for_writing(&self, i: u32) -> Result<u32, Malformed> {
+        // ORDER: Relaxed, as in `set`.
+        let old = Slot::unpack(self.cell(i).word.load(Ordering::Relaxed));
+        if self.is_usable(old.buf_idx) { Ok(old.buf_idx) } else { Err(Malformed) }
+    }
+
+    /// Copies the frames of a run into slots from `dst` on, each into its slot's own place. Stops at the first that is
     /// not such a frame or has other addresses. Returns how many frames, and their bytes.
     ///
     /// With `FAR` the run lies in a ring that another core has filled.
@@ -338,26 +370,21 @@ impl Slots {
         run: &Run<'_>,
         time_ns: u64,
         ahead: u32,
+        homes: &[Home],
     ) -> (u32, u64) {
         let Run { ring: from, at: mut src, frames, addresses } = *run;
         let (first, second) = split(addresses);
         let most = self.room.min(from.room) as usize;
         let mut bytes = 0u64;
         for done in 0..frames {
-            // ORDER: Relaxed, all of these: `from` is the caller's own ring, and between the tail and the head a slot of
-            // this one belongs to the lock's holder; the tail publishes what is written.
+            // ORDER: Relaxed; `from` is the caller's own ring.
             let s = Slot::unpack(from.cell(src).word.load(Ordering::Relaxed));
-            let cell = self.cell(dst);
-            let old = Slot::unpack(cell.word.load(Ordering::Relaxed));
             let len = usize::from(s.len);
-            if s.flags & abi::NS_MOREFRAG != 0
-                || !(14..=most).contains(&len)
-                || !from.is_usable(s.buf_idx)
-                || !self.is_usable(old.buf_idx)
-            {
+            let Ok(buf_idx) = self.home(homes, dst, len) else { return (done, bytes) };
+            if s.flags & abi::NS_MOREFRAG != 0 || !(14..=most).contains(&len) || !from.is_usable(s.buf_idx) {
                 return (done, bytes);
             }
-            let (data, to) = (from.buffer(s.buf_idx), self.buffer(old.buf_idx));
+            let (data, to) = (from.buffer(s.buf_idx), self.buffer(buf_idx));
             // SAFETY: at least 14 bytes of a buffer; rule 7.
             let (a, b) = unsafe { (data.cast::<u64>().read_unaligned(), data.add(4).cast::<u64>().read_unaligned()) };
             if ALIKE && (a, b) != (first, second) {
@@ -365,10 +392,9 @@ impl Slots {
             }
             // SAFETY: `len` bytes of a buffer into another ring's buffer, no more than either has room for; rule 7.
             unsafe { copy(data, to, len) };
-            cell.word.store(Slot { buf_idx: old.buf_idx, len: s.len, flags: 0 }.pack(), Ordering::Relaxed);
-            cell.ptr.store(time_ns, Ordering::Relaxed);
+            self.set(dst, Slot { buf_idx, len: s.len, flags: 0 }, time_ns);
             bytes += len as u64;
-            self.prefetch_write(dst, ahead);
+            self.prefetch_write(dst, ahead, homes, len);
             // Never beyond the run: there its own sender writes.
             if FAR && frames - done > ahead {
                 from.prefetch_read(src, ahead);
@@ -453,16 +479,14 @@ impl Slots {
         inside
     }
 
-    /// Asks for the lines that the frame `ahead` slots after `i` will be written to.
+    /// Asks for the lines that the frame `ahead` slots after `i` will be written to, if it is about as long.
     #[inline(always)]
-    pub(crate) fn prefetch_write(&self, i: u32, ahead: u32) {
+    pub(crate) fn prefetch_write(&self, i: u32, ahead: u32, homes: &[Home], len: usize) {
         let j = self.add(i, ahead);
         let cell: *const SlotCell = self.cell(j);
-        // ORDER: Relaxed; only a hint is made of it.
-        let s = Slot::unpack(self.cell(j).word.load(Ordering::Relaxed));
         prefetch_for_write(cell.cast());
-        if s.buf_idx < self.num_bufs {
-            prefetch_for_write(self.buffer(s.buf_idx));
+        if let Ok(buf_idx) = self.home(homes, j, len) {
+            prefetch_for_write(self.buffer(buf_idx));
         }
     }
 
@@ -476,12 +500,12 @@ impl Slots {
         }
     }
 
-    /// Asks for slot `i` and for the buffer that it probably has.
+    /// Asks for slot `i`, and for its frame if that is about as long.
     #[inline(always)]
-    pub(crate) fn prefetch_first(&self, i: u32, buf_idx: u32) {
+    pub(crate) fn prefetch_first(&self, i: u32, homes: &[Home], len: usize) {
         let cell: *const SlotCell = self.cell(i);
         prefetch_for_read(cell.cast());
-        if buf_idx < self.num_bufs {
+        if let Ok(buf_idx) = self.home(homes, i, len) {
             prefetch_for_read(self.buffer(buf_idx));
         }
     }
@@ -513,9 +537,9 @@ impl Slots {
         let mut parts = NO_PARTS;
         let used = self.parts(first, avail, &mut parts)?;
         let parts = &parts[..used as usize];
-        let in_one_piece = parts
-            .windows(2)
-            .all(|pair| pair[1].buf_idx == pair[0].buf_idx.wrapping_add(1) && u32::from(pair[0].len) == self.stride);
+        let in_one_piece = parts.windows(2).all(|pair| {
+            u64::from(pair[0].len) == u64::from(pair[1].buf_idx.wrapping_sub(pair[0].buf_idx)) * u64::from(self.stride)
+        });
         if in_one_piece {
             // Full buffers one after the other: the bytes lie together already. Each number and length was checked,
             // so their sum stays inside the buffers.
@@ -569,30 +593,6 @@ impl Slots {
         from.cell(i).word.store(back.pack(), Ordering::Relaxed);
         true
     }
-}
-
-/// The numbers below `n` in an order without a stride, the same each time, but near ones near each other.
-///
-/// Two cores share a receive ring's buffers. In the order of their numbers, the reader's hardware prefetcher learns
-/// the stride and takes the next buffers away from the sender, who is about to write them: one frame a call ran at 6
-/// M/s between far cores and 22 between near ones, in this order it runs at 17 and 42.
-///
-/// Two buffers lie in a page, and 8 listeners' rings have 17,000 pages, more than a TLB holds: with the whole ring in one
-/// random order each frame missed it, and a sender's copy took 46 ns; in blocks it takes 25.
-pub(crate) fn shuffled(n: u32) -> Vec<u32> {
-    const BLOCK: usize = 16;
-    let mut order: Vec<u32> = (0..n).collect();
-    let mut x = 0x9e37_79b9_7f4a_7c15_u64;
-    for block in order.chunks_mut(BLOCK) {
-        for i in (1..block.len()).rev() {
-            // Marsaglia's xorshift: any generator without a pattern will do.
-            x ^= x << 13;
-            x ^= x >> 7;
-            x ^= x << 17;
-            block.swap(i, (x % (i as u64 + 1)) as usize);
-        }
-    }
-    order
 }
 
 /// The words at 0 and at 4 of a frame's two addresses.

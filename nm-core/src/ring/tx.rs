@@ -10,7 +10,7 @@ use super::outgoing::Outgoing;
 use super::slots::{Direction, FrameRef, Piece, Slots};
 use crate::shm::layout::Layout;
 use crate::shm::mapping::Mapping;
-use crate::shm::place::RingPlace;
+use crate::shm::place::{RESERVED_BUFS, RingPlace};
 use std::sync::Arc;
 
 /// A transmit ring as its writer sees it.
@@ -27,8 +27,8 @@ pub struct TxRing {
 impl TxRing {
     /// The transmit ring of a port's mapping, made fresh. `None` when the mapping is shorter than its layout.
     pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<TxRing> {
-        let first = layout.tx_first_buf();
-        TxRing::make(mapping, &layout.tx_place(), (first..layout.num_bufs()).collect())
+        let place = layout.tx_place();
+        TxRing::make(mapping, &place, (RESERVED_BUFS..place.num_bufs).collect())
     }
 
     /// A ring at `place`, made fresh, whose slots begin with these buffers. `None` when it does not lie in the mapping

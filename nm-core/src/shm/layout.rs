@@ -4,8 +4,12 @@
 //!   0      PortPage        ours: control words, each party's on its own cache lines
 //!   4096   netmap_if       then what net/netmap.h describes, at offsets that its macros follow
 //!          receive ring, transmit ring: header and slots
-//!          buffers         0 and 1 unused (as in netmap), then the receive ring's, then the transmit ring's
+//!          receive buffers: 0 and 1 unused (as in netmap), a cell of 128 bytes for each slot, then a buffer for each
+//!          transmit buffers
 //! ```
+//! A short frame lies in its slot's cell, a longer one in its buffer ([`crate::ring::homes`]). So that netmap's macros
+//! find both, the receive ring's buffer numbers count in steps of 64 bytes ([`STEP`]).
+//!
 //! The transmit ring's buffers are at the end, since most programs never use them: their memory is committed on the
 //! ring's first use.
 
@@ -17,6 +21,11 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering};
 /// Bytes from one buffer to the next. A stride of exactly 2048 makes every frame start in the same cache sets:
 /// 2112 was 20 to 25 % faster.
 pub const BUF_SIZE: u32 = 2112;
+/// Bytes of a slot's cell: what most short frames fit, and two lines, which processors fetch as a pair.
+pub const CELL: u32 = 128;
+/// Bytes from one number of a receive ring's buffers to the next.
+pub const STEP: u32 = 64;
+const _: () = assert!(BUF_SIZE % STEP == 0 && CELL % STEP == 0);
 /// The fewest slots of a ring.
 pub const MIN_SLOTS: u32 = 16;
 /// The most slots of a ring.
@@ -57,49 +66,51 @@ impl Layout {
         (self.rx_ring() + ring_bytes(self.rx_slots)).next_multiple_of(LINE)
     }
 
-    /// Offset of buffer 0.
+    /// Offset of the receive ring's buffer 0.
     pub fn buffers(&self) -> usize {
         (self.tx_ring() + ring_bytes(self.tx_slots)).next_multiple_of(PAGE)
     }
 
-    /// The first buffer of the receive ring.
-    pub fn rx_first_buf(&self) -> u32 {
-        RESERVED_BUFS
+    /// The number of slot number `n`'s cell, in the order of memory.
+    pub fn cell(&self, n: u32) -> u32 {
+        RESERVED_BUFS + n * (CELL / STEP)
     }
 
-    /// The first buffer of the transmit ring.
-    pub fn tx_first_buf(&self) -> u32 {
-        RESERVED_BUFS + self.rx_slots
+    /// The number of slot number `n`'s buffer, in the order of memory.
+    pub fn rx_buf(&self, n: u32) -> u32 {
+        self.cell(self.rx_slots) + n * (BUF_SIZE / STEP)
     }
 
-    /// All buffers, reserved ones too.
-    pub fn num_bufs(&self) -> u32 {
-        RESERVED_BUFS + self.rx_slots + self.tx_slots
+    /// Offset of the transmit ring's first buffer.
+    pub fn tx_buffers(&self) -> usize {
+        self.buffers() + self.rx_buf(self.rx_slots) as usize * STEP as usize
     }
 
-    /// The receive ring. Its buffers end where the transmit ring's begin, so that the first part of the file is enough.
+    /// The receive ring.
     pub fn rx_place(&self) -> RingPlace {
-        self.place(self.rx_ring(), self.rx_slots, self.tx_first_buf())
+        // The highest number is one from which a whole frame ends where the last buffer does.
+        let num_bufs = self.rx_buf(self.rx_slots - 1) + 1;
+        self.place(self.rx_ring(), self.rx_slots, self.buffers(), STEP, num_bufs)
     }
 
     /// The transmit ring.
     pub fn tx_place(&self) -> RingPlace {
-        self.place(self.tx_ring(), self.tx_slots, self.num_bufs())
+        let zero = self.tx_buffers() - RESERVED_BUFS as usize * BUF_SIZE as usize;
+        self.place(self.tx_ring(), self.tx_slots, zero, BUF_SIZE, RESERVED_BUFS + self.tx_slots)
     }
 
-    fn place(&self, ring: usize, num_slots: u32, num_bufs: u32) -> RingPlace {
-        let buffers = self.buffers();
-        RingPlace { ring, num_slots, buffers, stride: BUF_SIZE, room: BUF_SIZE, headroom: 0, num_bufs }
+    fn place(&self, ring: usize, num_slots: u32, buffers: usize, stride: u32, num_bufs: u32) -> RingPlace {
+        RingPlace { ring, num_slots, buffers, stride, room: BUF_SIZE, headroom: 0, num_bufs }
     }
 
     /// Bytes up to the end of the receive ring's buffers: what is always committed, and what senders map.
     pub fn rx_bytes(&self) -> usize {
-        self.buffers() + self.tx_first_buf() as usize * BUF_SIZE as usize
+        self.tx_buffers()
     }
 
     /// Bytes of the whole file.
     pub fn total_bytes(&self) -> usize {
-        self.buffers() + self.num_bufs() as usize * BUF_SIZE as usize
+        self.tx_buffers() + self.tx_slots as usize * BUF_SIZE as usize
     }
 }
 

@@ -22,9 +22,10 @@ pub struct RingPlace {
     pub num_slots: u32,
     /// Offset of buffer 0.
     pub buffers: usize,
-    /// Bytes from one buffer to the next.
+    /// Bytes from one buffer's number to the next one's.
     pub stride: u32,
-    /// Bytes of a buffer that a frame may fill; at most the stride, and what a slot's 16 bits can say.
+    /// Bytes of a buffer that a frame may fill; at most what a slot's 16 bits can say. More than the stride where buffers of
+    /// several sizes share the numbers: who fills them keeps them apart.
     pub room: u32,
     /// Bytes before a buffer that are its own, too: where a driver leaves notes about the frame.
     pub headroom: u32,
@@ -35,10 +36,10 @@ pub struct RingPlace {
 impl RingPlace {
     /// Whether the numbers make sense by themselves; whether they fit a mapping is seen there.
     pub(crate) fn is_sound(&self) -> bool {
-        let most = self.stride.min(u32::from(u16::MAX));
         (2..1 << 30).contains(&self.num_slots)
-            && (1..=most).contains(&self.room)
-            && self.headroom <= self.stride - self.room
+            && self.stride > 0
+            && (1..=u32::from(u16::MAX)).contains(&self.room)
+            && self.headroom <= self.stride.saturating_sub(self.room)
             && self.headroom as usize <= self.buffers
             && self.num_bufs > RESERVED_BUFS
     }

@@ -3,7 +3,7 @@
 use crate::region::{Region, bytes};
 use nm_core::ring::peer::PeerRing;
 use nm_core::ring::slots::FrameRef;
-use nm_core::shm::layout::{BUF_SIZE, RESERVED_BUFS};
+use nm_core::shm::layout::{BUF_SIZE, Layout, RESERVED_BUFS, STEP};
 use nm_core::{RxRing, TxRing};
 use proptest::prelude::*;
 use std::os::unix::fs::FileExt;
@@ -31,7 +31,7 @@ fn any_position(slots: u32) -> impl Strategy<Value = u32> {
 /// A ring's size, what is written into its slots, and positions that are claimed.
 fn any_attack() -> impl Strategy<Value = (u32, Vec<[u8; SLOT]>, Vec<u32>)> {
     (16..=48u32).prop_flat_map(|slots| {
-        let bufs = RESERVED_BUFS + slots + 16;
+        let bufs = Layout { rx_slots: slots, tx_slots: 16 }.rx_place().num_bufs;
         (
             Just(slots),
             prop::collection::vec(any_slot(bufs), slots as usize),
@@ -57,8 +57,9 @@ fn a_chain_longer_than_any_frame_is_refused() {
     let region = Region::new(64, 16);
     for slots in [31, 32, 62] {
         let mut rx = RxRing::new(&region.mapping, &region.layout).unwrap();
-        let mut chain: Vec<_> = (0..slots).map(|i| slot(2 + i, BUF_SIZE, nm_core::abi::NS_MOREFRAG)).collect();
-        chain.push(slot(2 + slots, 1, 0));
+        let buf = |i| region.layout.rx_buf(i);
+        let mut chain: Vec<_> = (0..slots).map(|i| slot(buf(i), BUF_SIZE, nm_core::abi::NS_MOREFRAG)).collect();
+        chain.push(slot(buf(slots), 1, 0));
         write_slots(&region, region.layout.rx_ring(), &chain);
         rx.set_tail(slots + 1);
         let first = rx.next_frame().map(|f| f.len);
@@ -104,11 +105,12 @@ fn a_chain_is_in_one_piece_only_if_its_buffers_are_full() {
     let region = Region::new(16, 16);
     for (first_len, in_place) in [(BUF_SIZE, true), (100, false)] {
         let mut rx = RxRing::new(&region.mapping, &region.layout).unwrap();
-        let chain = [slot(5, first_len, nm_core::abi::NS_MOREFRAG), slot(6, 50, 0)];
+        let [five, six] = [5, 6].map(|n| region.layout.rx_buf(n));
+        let chain = [slot(five, first_len, nm_core::abi::NS_MOREFRAG), slot(six, 50, 0)];
         write_slots(&region, region.layout.rx_ring(), &chain);
-        let buffer = |n: u32| (region.layout.buffers() + (n * BUF_SIZE) as usize) as u64;
-        region.file.write_all_at(&[5; BUF_SIZE as usize], buffer(5)).unwrap();
-        region.file.write_all_at(&[6; BUF_SIZE as usize], buffer(6)).unwrap();
+        let buffer = |n: u32| (region.layout.buffers() + (n * STEP) as usize) as u64;
+        region.file.write_all_at(&[5; BUF_SIZE as usize], buffer(five)).unwrap();
+        region.file.write_all_at(&[6; BUF_SIZE as usize], buffer(six)).unwrap();
         rx.set_tail(2);
         let frame = rx.next_frame().unwrap();
         assert_eq!(bytes(&frame), [vec![5; first_len as usize], vec![6; 50]].concat());
@@ -137,7 +139,7 @@ proptest! {
                 prop_assert!(len <= 65_535);
                 if memory.contains(&start) || memory.contains(&(start + len)) {
                     prop_assert!(buffers.contains(&start) && start + len <= buffers.end, "outside the buffers");
-                    let reserved = buffers.start + (RESERVED_BUFS * BUF_SIZE) as usize;
+                    let reserved = buffers.start + (RESERVED_BUFS * STEP) as usize;
                     prop_assert!(start >= reserved, "in a reserved buffer");
                 }
                 prop_assert_eq!(bytes(&frame).len(), len);
@@ -162,8 +164,8 @@ proptest! {
         let at = region.layout.rx_ring();
         write_slots(&region, at, &garbage);
         let (first, last) = (at + HEADER, at + HEADER + slots as usize * SLOT);
-        let own = region.layout.buffers() + (RESERVED_BUFS * BUF_SIZE) as usize;
-        let foreign = region.layout.buffers() + (region.layout.tx_first_buf() * BUF_SIZE) as usize;
+        let own = region.layout.buffers() + (RESERVED_BUFS * STEP) as usize;
+        let foreign = region.layout.tx_buffers();
         let others = || {
             let end = region.layout.total_bytes();
             [region.read(0, first), region.read(last, own - last), region.read(foreign, end - foreign)]
@@ -188,7 +190,7 @@ proptest! {
         let region = Region::new(slots, 16);
         let mut rx = RxRing::new(&region.mapping, &region.layout).unwrap();
         write_slots(&region, region.layout.rx_ring(), &garbage);
-        let reserved = region.layout.buffers() + (RESERVED_BUFS * BUF_SIZE) as usize;
+        let reserved = region.layout.buffers() + (RESERVED_BUFS * STEP) as usize;
         let slots_at = region.layout.rx_ring() + HEADER;
         let before = region.read(slots_at, reserved - slots_at);
         for tail in tails {
