@@ -114,7 +114,10 @@ pub struct Naps {
 /// Sleeps in a row that each ended with frames after less than [`SHORT_SLEEP`]: naps begin.
 const SHORT_SLEEPS: u8 = 4;
 const SHORT_SLEEP: Duration = Duration::from_millis(1);
-const MANY: u32 = 32;
+/// What a ping-pong never reaches. More would do harm: where each of 8 sleeping listeners is woken for each frame, the sender gets
+/// only 16,000 a second through, naps would end for so few, and the next frame would have to wake them again, for as long as
+/// 200 ms.
+const MANY: u32 = 4;
 const LEAN_NAPS: u8 = 4;
 const SHORTEST: Duration = Duration::from_micros(25);
 const FIRST: Duration = Duration::from_micros(100);
