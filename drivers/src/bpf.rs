@@ -41,7 +41,7 @@
 
 mod attach;
 mod counters;
-mod metadata;
+pub(crate) mod metadata;
 mod program;
 mod redirect;
 

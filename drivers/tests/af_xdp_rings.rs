@@ -1,5 +1,5 @@
 //! The port's own code with the kernel taken away: the same rings in memory of ours, and a model of the kernel at their
-//! other ends. `--ignored --nocapture` measures what a frame costs (in a release build).
+//! other ends.
 
 use drivers::af_xdp::ring::{Cells, Descriptor, Filler, Taker};
 use drivers::af_xdp::rx::{In, Mover};
@@ -156,6 +156,69 @@ fn a_frame_has_the_time_of_its_own_metadata_and_none_of_an_earlier_frame() {
         assert_eq!(recent, n % 3 != 0, "frame {n}: {told}, after {last}");
         last = told;
     }
+}
+
+/// The next frame's length and time, its buffer given back.
+fn next(port: &mut Receiving) -> (u32, u64) {
+    port.mover.sync();
+    let frame = port.mover.ring.next_frame().expect("a frame");
+    port.mover.ring.release();
+    (frame.len, frame.time_ns)
+}
+
+#[test]
+fn what_was_refused_or_came_in_pieces_leaves_no_time_for_the_next_frame_in_its_buffer() {
+    let now = drivers::sys::xdp::monotonic_ns();
+    // An hour ago, or as long as this machine runs.
+    let old = Metadata { time_ns: now - (now / 2).min(3_600_000_000_000), generation: 1 };
+    for (lens, comes) in [(&[1792, 700][..], true), (&[1793], false), (&[70_000], false), (&[1792, 1793], false)] {
+        let mut port = Receiving::new(0);
+        port.metadata = Some(old);
+        assert!(port.arrive(lens));
+        if comes {
+            let (_, told) = next(&mut port);
+            assert!(nm_core::sys::realtime_ns().abs_diff(told) > 1_000_000_000, "{lens:?}: {told}");
+        } else {
+            assert_eq!(port.mover.sync(), 0);
+        }
+        // Once round all buffers.
+        port.metadata = None;
+        for n in 0..2 * LAYOUT.per_queue {
+            assert!(port.arrive(&[60]));
+            let (len, told) = next(&mut port);
+            assert!(nm_core::sys::realtime_ns().abs_diff(told) < 1_000_000_000, "{lens:?}, frame {n}: {told}");
+            assert_eq!(len, 60);
+        }
+    }
+}
+
+#[test]
+fn a_batch_keeps_its_order_whichever_of_its_frames_want_a_look_at_the_clock() {
+    let mut port = Receiving::new(u32::MAX - 100);
+    let difference = nm_core::sys::realtime_ns() - drivers::sys::xdp::monotonic_ns();
+    for round in 0..20u64 {
+        let now = drivers::sys::xdp::monotonic_ns();
+        // Known times; times beyond what is known of the clocks; none; frames of two pieces.
+        let expected: Vec<(u32, u64)> = (0..40)
+            .map(|n| {
+                let (len, kind) = (60 + n as u32, (n + round) % 5);
+                let time_ns = if kind == 1 { now + (n + 1) * 1_000_000_000 } else { now };
+                port.metadata = (kind != 2).then_some(Metadata { time_ns, generation: 1 });
+                assert!(port.arrive(if kind == 3 { &[1000, 60][..] } else { std::slice::from_ref(&len) }));
+                (if kind == 3 { 1060 } else { len }, time_ns + difference)
+            })
+            .collect();
+        assert_eq!(port.mover.sync(), 40 + 8);
+        for (n, (len, time)) in expected.into_iter().enumerate() {
+            let frame = port.mover.ring.next_frame().expect("a frame");
+            assert_eq!(frame.len, len, "round {round}, frame {n}");
+            // One without a time has the sync's, and others stand beside it: a machine that stands still in between has time.
+            assert!(frame.time_ns.abs_diff(time) < 500_000_000, "round {round}, frame {n}: {} {time}", frame.time_ns);
+        }
+        port.mover.ring.release();
+        assert_eq!((port.mover.frames, port.mover.malformed), ((round + 1) * 40, 0));
+    }
+    port.has_all_its_buffers();
 }
 
 #[test]

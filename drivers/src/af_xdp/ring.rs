@@ -201,8 +201,10 @@ impl<C: Cells> Filler<C, 1> {
         let mut put = 0;
         while put < most {
             let Some(address) = next() else { break };
+            // In 64 bits, where the compiler sees that it is inside.
+            let at = (start.0 as usize).wrapping_add(put as usize) & mask;
             // ORDER: Relaxed; published by the producer's Release.
-            words[start.plus(put).0 as usize & mask].store(address, Ordering::Relaxed);
+            words[at].store(address, Ordering::Relaxed);
             put += 1;
         }
         self.next = start.plus(put);
@@ -288,18 +290,18 @@ impl<C: Cells> Taker<C, 1> {
 }
 
 impl<C: Cells> Taker<C, 2> {
-    /// Shows `each` the first `most` entries, which [`Taker::ready`] told, until it returns false; how many times it returned
-    /// true. Also see [`Filler::put_each`].
+    /// Shows `each` the entries from the one `ahead` on, at most `most`, all of which [`Taker::ready`] told, until it returns
+    /// false; how many times it returned true. Also see [`Filler::put_each`].
     #[inline(always)]
-    pub fn each(&self, most: u32, mut each: impl FnMut(u32, Descriptor) -> bool) -> u32 {
-        let (words, start) = (self.cells.words(), self.next);
+    pub fn each(&self, ahead: u32, most: u32, mut each: impl FnMut(Descriptor) -> bool) -> u32 {
+        let (words, start) = (self.cells.words(), self.next.plus(ahead));
         let mask = words.len().wrapping_sub(1);
         let mut done = 0;
         while done < most {
             let at = (start.plus(done).0 as usize * 2) & mask;
             // ORDER: Relaxed, both; published by the position that `ready` acquired.
             let words = [words[at].load(Ordering::Relaxed), words[(at + 1) & mask].load(Ordering::Relaxed)];
-            if !each(done, Descriptor::unpack(words)) {
+            if !each(Descriptor::unpack(words)) {
                 break;
             }
             done += 1;

@@ -11,7 +11,7 @@ use super::ring::{Cells, Descriptor, Filler, Taker};
 use super::times::Times;
 use super::umem::Chunks;
 use super::{Shared, count, count_together};
-use crate::bpf::{METADATA_LEN, Metadata};
+use crate::bpf::metadata::{MARK_BACK, MARKED, TIME_BACK};
 use crate::sys::card::News;
 use crate::sys::interface::Interface;
 use crate::sys::wait::{Any, Event};
@@ -21,6 +21,7 @@ use nm_core::clock::Clock;
 use nm_core::ring::slots::Piece;
 use nm_core::{PortError, PortRx, RxRing, Woken};
 use std::io::ErrorKind;
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,8 +40,8 @@ const STREAM: u32 = 8;
 const EMPTY_NAPS: u32 = 4;
 /// The descriptors that are looked at in a nap, which come first: the interface's and the wake-up's.
 const QUIET: usize = 2;
-/// Bytes before a frame that say whether the rest is metadata: cleared before the kernel gets a buffer.
-const MARK: u32 = 4;
+/// A second-level cache has room for the first lines of so many buffers, which lie 2,048 bytes apart and share few of its sets.
+const SOON: u32 = 256;
 
 /// One queue's rings, wherever they lie.
 pub struct In<C> {
@@ -103,16 +104,13 @@ impl<C: Cells> Mover<C> {
     fn give_back(&mut self) {
         if let [queue] = &mut self.queues[..] {
             // A card with one queue, and no question whose a buffer is.
-            let (ring, chunks) = (&mut self.ring, self.chunks);
-            let put = queue.fill.put_each(ring.released(), || {
-                let buf_idx = ring.take_back()?;
-                ring.set_note(buf_idx, MARK, [0; MARK as usize]);
-                Some(chunks.address(buf_idx))
-            });
+            let (chunks, most) = (self.chunks, self.ring.released());
+            let mut taking = self.ring.taking_back();
+            let put = queue.fill.put_each(most, || taking.next().map(|buf_idx| chunks.address(buf_idx)));
+            taking.finish();
             queue.unpublished |= put > 0;
         }
         while let Some(buf_idx) = self.ring.take_back() {
-            self.ring.set_note(buf_idx, MARK, [0; MARK as usize]);
             self.fill(buf_idx);
         }
     }
@@ -151,62 +149,76 @@ impl<C: Cells> Mover<C> {
     #[inline(always)]
     fn take(&mut self, queue: usize) {
         let ready = self.queues[queue].rx.ready();
-        let mut done = self.take_plain(queue, ready);
+        let mut done = self.take_plain(queue, 0, ready);
         while done < ready {
-            let descriptor = self.queues[queue].rx.descriptor(done);
-            if descriptor.more {
-                match self.take_chain(queue, done, ready) {
-                    0 => break,
-                    pieces => done += pieces,
-                }
-                continue;
+            match self.take_other(queue, done, ready) {
+                0 => break,
+                entries => done += entries,
             }
-            let Some(buf_idx) = self.chunks.buffer(descriptor.address) else {
-                self.refuse(descriptor.address);
-                done += 1;
-                continue;
-            };
-            let time_ns = self.time(buf_idx);
-            // A length of more than 16 bits is more than any buffer has.
-            let len = descriptor.len.min(u32::from(u16::MAX));
-            if self.ring.append(Piece { buf_idx, len: len as u16, flags: 0 }, time_ns) {
-                self.frames += 1;
-                self.bytes += u64::from(len);
-            } else if self.ring.room() == 0 {
-                break;
-            } else {
-                self.refuse(descriptor.address);
-            }
-            done += 1;
+            done += self.take_plain(queue, done, ready);
         }
         if done > 0 {
             self.queues[queue].rx.release(done);
         }
     }
 
-    /// Takes frames of one buffer each, up to the first thing that is not one: how many.
+    /// Takes frames of one buffer each from the entry `first` on, up to the first thing that is not one, or needs a look at the
+    /// clock: how many. No call inside, so that all it needs stays in registers.
     #[inline(always)]
-    fn take_plain(&mut self, queue: usize, ready: u32) -> u32 {
+    fn take_plain(&mut self, queue: usize, first: u32, ready: u32) -> u32 {
         let Mover { queues, chunks, ring, stamps, bytes, .. } = self;
         let (rx, chunks, mut sum) = (&queues[queue].rx, *chunks, 0);
-        let taken = rx.each(ready.min(ring.room()), |_, Descriptor { address, len, more }| {
-            let Some(buf_idx) = chunks.buffer(address).filter(|_| !more && len <= u32::from(u16::MAX)) else {
+        let most = (ready - first).min(ring.room());
+        let mut ring = ring.appending(ready <= SOON);
+        let taken = rx.each(first, most, |Descriptor { address, len, more }| {
+            if more || len > u32::from(u16::MAX) {
                 return false;
-            };
-            let time_ns = time_of(ring, stamps, buf_idx);
-            let sound = ring.try_append(Piece { buf_idx, len: len as u16, flags: 0 }, time_ns);
+            }
+            let Some(buf_idx) = chunks.buffer(address) else { return false };
+            let noted = noted_time(|back| ring.note(buf_idx, back), |back| ring.note(buf_idx, back));
+            let Some(time_ns) = stamps.known(noted) else { return false };
+            ring.set_note(buf_idx, MARK_BACK, [0; 4]);
+            let sound = ring.append(Piece { buf_idx, len: len as u16, flags: 0 }, time_ns);
             sum += if sound { u64::from(len) } else { 0 };
             sound
         });
+        ring.finish();
         *bytes += sum;
         self.frames += u64::from(taken);
         taken
+    }
+
+    /// Takes what the entry `first` begins with and [`Mover::take_plain`] left: how many entries; 0 when it has to wait.
+    #[cold]
+    fn take_other(&mut self, queue: usize, first: u32, ready: u32) -> u32 {
+        let descriptor = self.queues[queue].rx.descriptor(first);
+        if descriptor.more {
+            return self.take_chain(queue, first, ready);
+        }
+        let Some(buf_idx) = self.chunks.buffer(descriptor.address) else {
+            self.refuse(descriptor.address);
+            return 1;
+        };
+        let time_ns = self.time(buf_idx);
+        // A length of more than 16 bits is more than any buffer has.
+        let len = descriptor.len.min(u32::from(u16::MAX));
+        if self.ring.append(Piece { buf_idx, len: len as u16, flags: 0 }, time_ns) {
+            self.frames += 1;
+            self.bytes += u64::from(len);
+            self.forget_note(buf_idx);
+        } else if self.ring.room() == 0 {
+            return 0;
+        } else {
+            self.refuse(descriptor.address);
+        }
+        1
     }
 
     /// Takes the chain that begins `first` entries ahead: how many pieces were done with; 0 when it has to wait.
     #[cold]
     fn take_chain(&mut self, queue: usize, first: u32, ready: u32) -> u32 {
         let (start, mut pieces, mut sound, mut bytes) = (self.ring.tail(), 0, true, 0);
+        let head = self.chunks.buffer(self.queues[queue].rx.descriptor(first).address);
         loop {
             if first + pieces == ready {
                 // The kernel publishes whole frames, so its end was written after the look that told of it.
@@ -237,6 +249,7 @@ impl<C: Cells> Mover<C> {
         }
         if sound {
             (self.frames, self.bytes) = (self.frames + 1, self.bytes + bytes);
+            head.into_iter().for_each(|buf_idx| self.forget_note(buf_idx));
         } else {
             self.ring.cut(start);
             for piece in 0..pieces {
@@ -253,33 +266,59 @@ impl<C: Cells> Mover<C> {
         self.malformed += 1;
         if let Some(buf_idx) = self.chunks.buffer_around(address) {
             if self.chunks.queue(buf_idx).is_some() {
+                self.forget_note(buf_idx);
                 self.fill(buf_idx);
             }
         }
     }
 
-    /// As [`time_of`].
-    #[inline(always)]
+    /// When the frame in a buffer was accepted; 0 when it does not say so, and is given the sync's time.
     fn time(&mut self, buf_idx: u32) -> u64 {
-        time_of(&mut self.ring, &mut self.stamps, buf_idx)
+        let noted = noted_time(|back| self.ring.note(buf_idx, back), |back| self.ring.note(buf_idx, back));
+        self.stamps.time(noted, &mut self.ring)
+    }
+
+    /// The note is read: the next frame in the buffer may come without one. Its line is at hand now, and not when the
+    /// buffer goes back.
+    #[inline(always)]
+    fn forget_note(&mut self, buf_idx: u32) {
+        self.ring.set_note(buf_idx, MARK_BACK, [0; 4]);
     }
 }
 
-/// When the frame in a buffer was accepted; 0 when it does not say so, and is given the sync's time.
+/// The time in a buffer's metadata, not 0; `None` when there is none. Both closures read bytes of it, by how far back they begin.
 #[inline(always)]
-fn time_of(ring: &mut RxRing, stamps: &mut Stamps, buf_idx: u32) -> u64 {
-    const HALF: u32 = METADATA_LEN as u32 / 2;
-    let word = |back| ring.note(buf_idx, back).map(u64::from_ne_bytes);
-    let words = word(2 * HALF).zip(word(HALF));
-    match words.and_then(|(first, second)| Metadata::of_words([first, second])) {
-        Some(Metadata { time_ns, .. }) if time_ns != 0 => stamps.times.realtime(time_ns),
-        _ => {
-            if !stamps.stamped {
-                ring.set_stamp(stamps.clock.now());
-                stamps.stamped = true;
-            }
-            0
+fn noted_time(
+    mark: impl FnOnce(u32) -> Option<[u8; 4]>,
+    time: impl FnOnce(u32) -> Option<[u8; 8]>,
+) -> Option<NonZeroU64> {
+    if mark(MARK_BACK) != Some(MARKED) {
+        return None;
+    }
+    NonZeroU64::new(u64::from_ne_bytes(time(TIME_BACK)?))
+}
+
+impl Stamps {
+    /// What a slot says of a frame with this time in its metadata; 0: the sync's time is the frame's. `None` when a clock
+    /// has to be read.
+    #[inline(always)]
+    fn known(&self, noted: Option<NonZeroU64>) -> Option<u64> {
+        match noted {
+            Some(time) => self.times.known(time.get()),
+            None => self.stamped.then_some(0),
         }
+    }
+
+    /// The same, and the clock is read where it has to be.
+    fn time(&mut self, noted: Option<NonZeroU64>, ring: &mut RxRing) -> u64 {
+        if let Some(time) = noted {
+            return self.times.realtime(time.get());
+        }
+        if !self.stamped {
+            ring.set_stamp(self.clock.now());
+            self.stamped = true;
+        }
+        0
     }
 }
 

@@ -121,8 +121,8 @@ impl Chunks {
     /// The buffer that begins at an address; `None` when none does.
     #[inline(always)]
     pub fn buffer(self, address: u64) -> Option<u32> {
-        let inside = address & ((1 << self.shift) - 1);
-        if inside == u64::from(HEADROOM) { u32::try_from(address >> self.shift).ok() } else { None }
+        // What lies inside the chunk goes to the top, where it is no number.
+        u32::try_from(address.wrapping_sub(u64::from(HEADROOM)).rotate_right(self.shift)).ok()
     }
 
     /// The buffer that an address lies in.

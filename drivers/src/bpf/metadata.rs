@@ -13,10 +13,17 @@ pub const METADATA_LEN: usize = 16;
 /// Says that what lies before it was written by our program.
 pub(super) const MARK: u32 = 0x6e6d_7831;
 
+/// The mark as it lies there.
+pub(crate) const MARKED: [u8; 4] = MARK.to_ne_bytes();
+
 /// Where the parts lie, from the first byte.
 pub(super) const TIME: i16 = 0;
 pub(super) const GENERATION: i16 = 8;
 pub(super) const MARK_AT: i16 = 12;
+
+/// How many bytes before the frame the time begins, and the mark.
+pub(crate) const TIME_BACK: u32 = METADATA_LEN as u32 - TIME as u32;
+pub(crate) const MARK_BACK: u32 = METADATA_LEN as u32 - MARK_AT as u32;
 
 /// A frame's metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,18 +45,10 @@ impl Metadata {
     }
 
     /// Reads the bytes in front of a frame; `None` when our program did not write them.
-    #[inline(always)]
     pub fn read(before: &[u8; METADATA_LEN]) -> Option<Metadata> {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *before;
-        Metadata::of_words([u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, o, p])])
-    }
-
-    /// The same from two words in the machine's order, which are read in two moves.
-    #[inline(always)]
-    pub fn of_words([time_ns, rest]: [u64; 2]) -> Option<Metadata> {
-        let (first, second) = (rest as u32, (rest >> 32) as u32);
-        let (generation, mark) = if cfg!(target_endian = "little") { (first, second) } else { (second, first) };
-        (mark == MARK).then_some(Metadata { time_ns, generation })
+        let [a, b, c, d, e, f, g, h, i, j, k, l, mark @ ..] = *before;
+        let (time_ns, generation) = (u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u32::from_ne_bytes([i, j, k, l]));
+        (mark == MARKED).then_some(Metadata { time_ns, generation })
     }
 }
 

@@ -7,6 +7,7 @@
 //! ```
 //! `release` moves head to cur; the next rxsync gives those slots back.
 
+use super::bytes::prefetch_for_read;
 use super::homes::{Homes, homes};
 use super::outgoing::Outgoing;
 use super::slots::{Direction, FrameRef, Piece, Slots};
@@ -51,6 +52,8 @@ pub struct RxRing {
     pub(super) owns_tail: bool,
     /// The first slot whose buffer a driver has not taken back.
     taken_back: u32,
+    /// Nobody else asks for the frames' bytes before they are handed out.
+    prefetches: bool,
 }
 
 impl RxRing {
@@ -95,6 +98,7 @@ impl RxRing {
             scratch: Vec::new(),
             owns_tail: true,
             taken_back: at,
+            prefetches: true,
         }
     }
 
@@ -109,29 +113,42 @@ impl RxRing {
     #[inline(always)]
     pub fn next_frame(&mut self) -> Option<RxFrame> {
         loop {
-            let avail = self.slots.distance(self.cur, self.tail);
-            if avail == 0 {
+            let at = self.cur;
+            if at == self.tail {
                 return None;
             }
-            let time_ns = self.time(self.cur);
-            match self.slots.frame(self.cur, avail, &mut self.scratch) {
-                Ok((frame, used)) => {
-                    let frame_len = frame.len();
-                    let out = RxFrame { data: frame.as_ptr(), len: frame_len as u32, time_ns };
-                    // Never beyond the tail: there the sender writes, and a line taken from it comes back slowly.
-                    if avail > PREFETCH {
-                        self.slots.prefetch_read(self.cur, PREFETCH);
-                    }
-                    self.cur = self.slots.add(self.cur, used);
-                    self.last_len = frame_len;
-                    return Some(out);
+            let time_ns = self.time(at);
+            // Never beyond the tail: there the sender writes, and a line taken from it comes back slowly.
+            if self.prefetches && self.ready() > PREFETCH {
+                self.slots.prefetch_read(at, PREFETCH);
+            }
+            match self.slots.read(at) {
+                // The common case without the chain's detour: its result comes in memory, a fifth of this function's work.
+                Ok(piece) if piece.flags & NS_MOREFRAG == 0 => {
+                    self.cur = self.slots.next(at);
+                    self.last_len = piece.len.into();
+                    return Some(RxFrame { data: self.slots.buffer(piece.buf_idx), len: piece.len.into(), time_ns });
                 }
-                Err((_, used)) => {
-                    self.malformed += 1;
-                    self.cur = self.slots.add(self.cur, used);
+                _ => {
+                    if let Some((data, len)) = self.next_chain(self.ready()) {
+                        return Some(RxFrame { data, len, time_ns });
+                    }
                 }
             }
         }
+    }
+
+    /// Passes over what begins at `cur` and is no frame of one slot: its bytes, if it is a frame.
+    #[cold]
+    fn next_chain(&mut self, avail: u32) -> Option<(*const u8, u32)> {
+        let (frame, used) = match self.slots.frame(self.cur, avail, &mut self.scratch) {
+            Ok((frame, used)) => (Some((frame.as_ptr(), frame.len() as u32)), used),
+            Err((_, used)) => (None, used),
+        };
+        self.malformed += u64::from(frame.is_none());
+        self.last_len = frame.map_or(self.last_len, |(_, len)| len as usize);
+        self.cur = self.slots.add(self.cur, used);
+        frame
     }
 
     /// As [`RxRing::next_frame`], the bytes copied to the front of `out` (cut at its length): (length, time in ns).
@@ -209,7 +226,8 @@ impl RxRing {
             0 => self.stamp_ns,
             ns => ns,
         };
-        if ns >= self.last_ns || self.last_ns - ns > CLOCK_STEP_NS {
+        // A step back of 1 to CLOCK_STEP_NS, in one comparison.
+        if self.last_ns.wrapping_sub(ns).wrapping_sub(1) >= CLOCK_STEP_NS {
             self.last_ns = ns;
         }
         self.last_ns
@@ -303,11 +321,20 @@ impl RxRing {
     /// As [`RxRing::append`], and nothing is counted.
     #[inline(always)]
     pub fn try_append(&mut self, piece: Piece, time_ns: u64) -> bool {
-        let appended = self.room() > 0 && self.slots.describe(self.tail, piece, time_ns);
-        if appended {
-            self.tail = self.slots.next(self.tail);
-        }
+        let mut appending = self.appending(false);
+        let appended = appending.append(piece, time_ns);
+        appending.finish();
         appended
+    }
+
+    /// Many pieces, one after the other. With `soon` they are few enough to be read before the cache has lost them: their
+    /// first lines are asked for now, and not when frames before them are handed out.
+    #[inline(always)]
+    pub fn appending(&mut self, soon: bool) -> Appending<'_> {
+        let room = self.room();
+        self.prefetches = !soon;
+        let RxRing { slots, tail, .. } = self;
+        Appending { slots, at: *tail, tail, room, soon }
     }
 
     /// Takes back the slots from `tail` on, which were just appended: the rest of their frame will not come. Returns
@@ -337,15 +364,17 @@ impl RxRing {
     /// filled anew. One that names no buffer is passed over and counted.
     #[inline(always)]
     pub fn take_back(&mut self) -> Option<u32> {
-        while self.taken_back != self.head {
-            let slot = self.slots.read(self.taken_back);
-            self.taken_back = self.slots.next(self.taken_back);
-            match slot {
-                Ok(piece) => return Some(piece.buf_idx),
-                Err(_) => self.malformed += 1,
-            }
-        }
-        None
+        let mut taking = self.taking_back();
+        let taken = taking.next();
+        taking.finish();
+        taken
+    }
+
+    /// Many buffers, one after the other.
+    #[inline(always)]
+    pub fn taking_back(&mut self) -> TakingBack<'_> {
+        let RxRing { slots, head, taken_back, malformed, .. } = self;
+        TakingBack { slots, at: *taken_back, taken_back, head: *head, malformed }
     }
 
     /// Writes such bytes. False when they are not the buffer's own.
@@ -359,6 +388,83 @@ impl RxRing {
     #[inline(always)]
     pub fn note<const N: usize>(&self, buf_idx: u32, back: u32) -> Option<[u8; N]> {
         self.slots.note(buf_idx, back)
+    }
+}
+
+/// The tail on its way: what is appended is the ring's once this is finished. The position stays in a register meanwhile, which
+/// the ring's own does not: what is written to slots may lie anywhere, for all that the compiler knows.
+pub struct Appending<'a> {
+    slots: &'a Slots,
+    tail: &'a mut u32,
+    at: u32,
+    room: u32,
+    soon: bool,
+}
+
+impl Appending<'_> {
+    /// As [`RxRing::try_append`].
+    #[inline(always)]
+    pub fn append(&mut self, piece: Piece, time_ns: u64) -> bool {
+        let appended = self.room > 0 && self.slots.describe(self.at, piece, time_ns);
+        if appended {
+            if self.soon {
+                // `describe` has checked the number.
+                prefetch_for_read(self.slots.buffer(piece.buf_idx));
+            }
+            self.at = self.slots.next(self.at);
+            self.room -= 1;
+        }
+        appended
+    }
+
+    /// As [`RxRing::note`].
+    #[inline(always)]
+    pub fn note<const N: usize>(&self, buf_idx: u32, back: u32) -> Option<[u8; N]> {
+        self.slots.note(buf_idx, back)
+    }
+
+    /// As [`RxRing::set_note`].
+    #[inline(always)]
+    pub fn set_note<const N: usize>(&mut self, buf_idx: u32, back: u32, note: [u8; N]) -> bool {
+        self.slots.set_note(buf_idx, back, note)
+    }
+
+    /// Moves the ring's tail.
+    #[inline(always)]
+    pub fn finish(self) {
+        *self.tail = self.at;
+    }
+}
+
+/// Released slots on their way to be filled anew, as [`Appending`]: those whose buffers were taken are free once this is finished.
+pub struct TakingBack<'a> {
+    slots: &'a Slots,
+    taken_back: &'a mut u32,
+    at: u32,
+    head: u32,
+    malformed: &'a mut u64,
+}
+
+impl TakingBack<'_> {
+    /// As [`RxRing::take_back`].
+    #[inline(always)]
+    #[allow(clippy::should_implement_trait, reason = "an iterator's users would forget to finish it")]
+    pub fn next(&mut self) -> Option<u32> {
+        while self.at != self.head {
+            let slot = self.slots.read(self.at);
+            self.at = self.slots.next(self.at);
+            match slot {
+                Ok(piece) => return Some(piece.buf_idx),
+                Err(_) => *self.malformed += 1,
+            }
+        }
+        None
+    }
+
+    /// Moves the ring's position.
+    #[inline(always)]
+    pub fn finish(self) {
+        *self.taken_back = self.at;
     }
 }
 

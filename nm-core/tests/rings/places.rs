@@ -156,7 +156,7 @@ proptest! {
     #[test]
     fn what_a_driver_appends_comes_out_and_its_buffers_come_back(
         odd in any_place(),
-        ops in prop::collection::vec((0..4u32, any::<u32>(), 0..66_000u32), 1..120),
+        ops in prop::collection::vec((0..6u32, any::<u32>(), 0..66_000u32), 1..120),
     ) {
         let mapping = odd.map();
         let mut rx = RxRing::make(&mapping, &odd.place, odd.first_bufs()).unwrap();
@@ -193,6 +193,36 @@ proptest! {
                     rx.release();
                     rx.publish();
                     released.append(&mut held);
+                }
+                3 => {
+                    // A batch; one that is not finished was never there.
+                    let (most, finish) = (number % 8, number % 3 > 0);
+                    let (room, len) = (rx.room(), (len % (odd.place.room + 1)) as u16);
+                    let pieces: Vec<Piece> =
+                        free.iter().take(most as usize).map(|&buf_idx| Piece { buf_idx, len, flags: 0 }).collect();
+                    let mut appending = rx.appending(number % 2 > 0);
+                    for (n, &piece) in (0..).zip(&pieces) {
+                        let none = Piece { buf_idx: odd.place.num_bufs, ..piece };
+                        prop_assert!(!appending.append(none, time));
+                        prop_assert_eq!(appending.append(piece, time), n < room);
+                    }
+                    if finish {
+                        appending.finish();
+                        let appended = pieces.len().min(room as usize);
+                        inside.extend(pieces[..appended].iter().map(|&piece| (piece, time)));
+                        free.drain(..appended);
+                    }
+                }
+                4 => {
+                    let (most, finish) = (number % 8, number % 3 > 0);
+                    let mut taking = rx.taking_back();
+                    let taken: Vec<u32> = (0..most).map_while(|_| taking.next()).collect();
+                    prop_assert_eq!(taken.len(), released.len().min(most as usize));
+                    prop_assert!(taken.iter().eq(released.iter().take(taken.len())));
+                    if finish {
+                        taking.finish();
+                        free.extend(released.drain(..taken.len()));
+                    }
                 }
                 _ => {
                     if let Some(buf_idx) = rx.take_back() {
