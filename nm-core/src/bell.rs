@@ -11,7 +11,8 @@
 //! | sender | publishes the tail; light fence; looks at `armed`; rings; disarms |
 //! | reader | reads the bell; arms; heavy fence; looks at the tail; sleeps while the bell is what it read; disarms |
 //!
-//! One of the two sees what the other wrote before its fence, so no frame lies unnoticed. Who finds it armed rings first
+//! One of the two sees what the other wrote before its fence, so no frame lies unnoticed. Who sleeps shortly, on the clock, saves
+//! the fence: should both have missed the other's word, which takes the same few nanoseconds, it looks again at the end. Who finds it armed rings first
 //! and disarms afterwards: one that dies between leaves it armed, for the next to ring again. The number keeps a late
 //! disarming from undoing the reader's next arming.
 
@@ -57,11 +58,12 @@ pub fn ring_anyway(page: &PortPage) {
 }
 
 /// Arms with `word`, and sleeps unless `look` finds something. `sleep` gets the bell's value, and sleeps in
-/// [`sys::futex_wait`] on `page.sleep.bell` while it is that. `None` when there was no need to sleep.
+/// [`sys::futex_wait`] on `page.sleep.bell` while it is that. Without `fences` a bell may be missed, so that the sleep must
+/// end by itself, soon. `None` when there was no need to sleep.
 pub fn sleep_unless<T>(
     page: &PortPage,
     word: u32,
-    fences: Fences,
+    fences: Option<Fences>,
     look: impl FnOnce() -> bool,
     sleep: impl FnOnce(u32) -> T,
 ) -> Option<T> {
@@ -69,7 +71,9 @@ pub fn sleep_unless<T>(
     let bell = page.sleep.bell.load(Ordering::Acquire);
     // ORDER: Relaxed; ordered before the last look by the heavy fence, partner: the senders' light one.
     page.sleep.armed.store(word, Ordering::Relaxed);
-    fences.heavy();
+    if let Some(fences) = fences {
+        fences.heavy();
+    }
     let slept = (!look()).then(|| sleep(bell));
     // ORDER: Relaxed; a sender that still sees it armed rings in vain. A swap comes after a sender's disarming by its
     // nature; for a store it would take a proof.

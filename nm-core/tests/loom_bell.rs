@@ -98,7 +98,7 @@ impl Port {
             armings += 1;
             let look =
                 || self.page.fill.tail.load(Ordering::Relaxed) != seen || self.woken.load(Ordering::Relaxed) != 0;
-            bell::sleep_unless(&self.page, bell::armed_word(slots, armings, false), fences(), look, |bell| {
+            bell::sleep_unless(&self.page, bell::armed_word(slots, armings, false), Some(fences()), look, |bell| {
                 sys::futex_wait(&self.page.sleep.bell, bell, None)
             });
         }

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 const SPIN: Duration = Duration::from_micros(30);
 /// The longest sleep without a look.
 const NAP: Duration = Duration::from_millis(1);
+/// And without a fence, the first time: its reader, should it just have missed that somebody waits, is not missed for longer.
+const FIRST_NAP: Duration = Duration::from_micros(250);
 
 /// A sender's nap while the receiver naps.
 const SHORT_NAP: Duration = Duration::from_micros(50);
@@ -63,6 +65,7 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
     let patience = Duration::from_millis(u64::from(flow_ms));
     let started = Instant::now();
     let mut progress = started;
+    let mut first = true;
     loop {
         let seen = page.drain.look();
         let now = Instant::now();
@@ -99,11 +102,14 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
         }
         // ORDER: Acquire pairs with the reader's Release of the bell.
         let bell = page.space.bell.load(Ordering::Acquire);
-        // ORDER: Relaxed; ordered before the next look by the heavy fence, partner: the reader's light one.
+        // ORDER: Relaxed; ordered before the next look by the heavy fence, partner: the reader's light one (but for the first time).
         page.space.want.store(if shared { most } else { want }, Ordering::Relaxed);
-        sender.fences.heavy();
+        let first = std::mem::take(&mut first);
+        if !first {
+            sender.fences.heavy();
+        }
         if page.drain.look() == head {
-            let _ = sys::futex_wait(&page.space.bell, bell, Some(NAP));
+            let _ = sys::futex_wait(&page.space.bell, bell, Some(if first { FIRST_NAP } else { NAP }));
         }
     }
 }

@@ -26,8 +26,18 @@ const LONGEST_NAP: Duration = Duration::from_secs(64);
 
 /// Frames between two waits that tell of a stream.
 const STREAM: u32 = 64;
-/// How long a reader leaves the processor to a streaming sender that shares it, before the ring is nearly full.
-const SHARED_NAP: Duration = Duration::from_micros(250);
+/// A sleep that is not fenced ends by itself after this long: what a missed bell costs, and how late the last frames of a stream are,
+/// which don't fill the ring as far as their reader then wants. The fence costs up to 18 us, and is paid by all processors: `bridge`
+/// between a sender and a reader on two processors carried 9 M/s with it, and 16 without.
+const SHORT_SLEEP: Duration = Duration::from_micros(250);
+
+/// How a reader sleeps.
+struct Sleep {
+    /// Slots that are to be filled when it is woken.
+    slots: u32,
+    longest: Duration,
+    fenced: bool,
+}
 
 /// The receive side of a port.
 pub struct Rx {
@@ -138,6 +148,7 @@ impl Rx {
         }
         let mut nap = FIRST_NAP;
         let mut streams = self.is_streaming();
+        let mut first = true;
         let started = Instant::now();
         let spin_end = started + self.patience.spin();
         let end = timeout.and_then(|t| started.checked_add(t));
@@ -177,16 +188,21 @@ impl Rx {
                 return Ok(Woken::TimedOut);
             } else {
                 self.set_watching(false);
-                let make_way = shared && std::mem::take(&mut streams);
-                let (wanted, longest) =
-                    if make_way { (self.ring.num_slots() / 4 * 3, SHARED_NAP) } else { (slots, nap) };
-                if self.sleep(wanted, end, longest) {
+                let ran_dry = slots == 1 && std::mem::take(&mut streams);
+                let sleep = if ran_dry {
+                    self.after_stream(shared)
+                } else if std::mem::take(&mut first) {
+                    Sleep { slots, longest: SHORT_SLEEP, fenced: false }
+                } else {
+                    let longest = nap;
+                    nap = (nap * 8).min(LONGEST_NAP);
+                    Sleep { slots, longest, fenced: true }
+                };
+                first = false;
+                if self.sleep(&sleep, end) {
                     return Ok(Woken::Woken);
                 }
-                if !make_way {
-                    slept = true;
-                    nap = (nap * 8).min(LONGEST_NAP);
-                }
+                slept = !(ran_dry && shared);
             }
             ready = self.sync();
             if slept {
@@ -236,16 +252,25 @@ impl Rx {
         }
     }
 
-    /// Sleeps until `slots` slots are filled, a wake, a signal, the end, or for `longest`. True after a signal.
-    fn sleep(&mut self, slots: u32, end: Option<Instant>, longest: Duration) -> bool {
+    /// How to sleep when a stream stopped: its sender has lost the processor, or waits for one, and goes on later. To be woken for
+    /// its first frames would cost both more than they do.
+    fn after_stream(&self, shared: bool) -> Sleep {
+        let slots = self.ring.num_slots();
+        // Who shares the sender's processor takes it away when it is woken.
+        Sleep { slots: if shared { slots / 4 * 3 } else { slots / 2 }, longest: SHORT_SLEEP, fenced: false }
+    }
+
+    /// Sleeps until as many slots are filled, a wake, a signal, the end, or for its longest. True after a signal.
+    fn sleep(&mut self, how: &Sleep, end: Option<Instant>) -> bool {
         let (member, raw_tail) = (&self.member, self.raw_tail);
         let page = &member.page;
         self.armings = self.armings.wrapping_add(1);
-        let word = bell::armed_word(slots, self.armings, false);
+        let word = bell::armed_word(how.slots, self.armings, false);
+        let fences = how.fenced.then(|| member.fences());
         // ORDER: Relaxed, both; `sync` and `take_wake` read them again with Acquire.
         let look = || page.fill.tail.load(Ordering::Relaxed) != raw_tail || member.woken.load(Ordering::Relaxed);
-        let slept = bell::sleep_unless(page, word, member.fences(), look, |bell| {
-            let left = end.map_or(longest, |e| e.saturating_duration_since(Instant::now()).min(longest));
+        let slept = bell::sleep_unless(page, word, fences, look, |bell| {
+            let left = end.map_or(how.longest, |e| e.saturating_duration_since(Instant::now()).min(how.longest));
             sys::futex_wait(&page.sleep.bell, bell, Some(left))
         });
         slept.is_some_and(|r| r.is_err_and(|e| e.kind() == ErrorKind::Interrupted))
