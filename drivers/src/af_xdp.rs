@@ -11,6 +11,7 @@
 //! | file | what |
 //! |---|---|
 //! | `rx.rs`, `tx.rs` | towards the application, towards the wire |
+//! | `kicker.rs` | who makes the kernel send, when the caller leaves frames |
 //! | `umem.rs` | the region, whose buffers are the UMEM's chunks |
 //! | `ring.rs` | the kernel's rings, as positions |
 //! | `queue.rs` | sockets, one for each queue of the card |
@@ -32,6 +33,7 @@
 
 mod attach;
 mod error;
+pub mod kicker;
 mod queue;
 pub mod ring;
 pub mod rx;

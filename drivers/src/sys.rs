@@ -9,6 +9,7 @@
 
 pub mod bpf;
 pub mod card;
+pub mod helper;
 pub mod interface;
 pub mod netdev;
 pub mod netlink;

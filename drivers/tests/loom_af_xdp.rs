@@ -8,6 +8,7 @@
 #[path = "../../nm-core/tests/loom_model/mod.rs"]
 mod loom_model;
 
+use drivers::af_xdp::kicker;
 use drivers::af_xdp::ring::{Cells, Descriptor, Filler, Taker};
 use drivers::sys::xdp::NEED_WAKEUP;
 use loom::cell::UnsafeCell;
@@ -153,5 +154,93 @@ fn who_publishes_wakes_a_taker_that_went_to_sleep() {
         let kicked = filler.published_to_sleeper();
         let seen = card.join().unwrap();
         assert!(seen || kicked, "the frame lies there until another one comes");
+    });
+}
+
+/// A kicker's words.
+#[derive(Clone)]
+struct Page(Arc<Vec<AtomicU32>>);
+
+impl std::ops::Deref for Page {
+    type Target = [AtomicU32];
+    fn deref(&self) -> &[AtomicU32] {
+        &self.0
+    }
+}
+
+/// A caller, a kicker, and a kernel that sends what is in the ring when it is kicked.
+#[derive(Clone)]
+struct Stream {
+    page: Page,
+    in_ring: Arc<AtomicU32>,
+    sent: Arc<AtomicU32>,
+}
+
+impl Stream {
+    fn new() -> Stream {
+        let page = Page(Arc::new((0..kicker::WORDS).map(|_| AtomicU32::new(0)).collect()));
+        Stream { page, in_ring: Arc::new(AtomicU32::new(0)), sent: Arc::new(AtomicU32::new(0)) }
+    }
+
+    fn shared(&self) -> kicker::Shared<Page> {
+        kicker::Shared::new(self.page.clone(), true)
+    }
+
+    fn kick(&self) {
+        self.sent.fetch_max(self.in_ring.load(Ordering::Acquire), Ordering::AcqRel);
+    }
+
+    fn inject(&self, shared: &kicker::Shared<Page>, number: u32) {
+        self.in_ring.store(number, Ordering::Release);
+        if !shared.published(number) {
+            shared.claim(number);
+            self.kick();
+        }
+    }
+
+    /// A look of the kicker's, then it goes to sleep.
+    fn look_and_sleep(&self, shared: &kicker::Shared<Page>) {
+        for waiting in [shared.waiting(), shared.sleep()] {
+            if let Some(published) = waiting {
+                self.kick();
+                shared.served(published);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_frame_is_never_left_to_a_kicker_that_went_to_sleep() {
+    model(3, || {
+        let stream = Stream::new();
+        let theirs = stream.clone();
+        theirs.shared().wake();
+        let kicker = thread::spawn(move || theirs.look_and_sleep(&theirs.shared()));
+        let shared = stream.shared();
+        (1..=2).for_each(|number| stream.inject(&shared, number));
+        kicker.join().unwrap();
+        assert_eq!(stream.sent.load(Ordering::Acquire), 2, "a frame lies there");
+    });
+}
+
+#[test]
+fn a_kicker_that_is_called_comes_and_leaves_nothing() {
+    model(3, || {
+        let stream = Stream::new();
+        assert_eq!(stream.shared().sleep(), None);
+        let theirs = stream.clone();
+        let kicker = thread::spawn(move || {
+            let shared = theirs.shared();
+            assert!(shared.called());
+            shared.wake();
+            theirs.look_and_sleep(&shared);
+        });
+        let shared = stream.shared();
+        stream.inject(&shared, 1);
+        assert_eq!(stream.sent.load(Ordering::Acquire), 1, "nobody looks, so inject has sent it");
+        assert!(shared.call());
+        stream.inject(&shared, 2);
+        kicker.join().unwrap();
+        assert_eq!(stream.sent.load(Ordering::Acquire), 2, "a frame lies there");
     });
 }

@@ -6,11 +6,12 @@
 //!                      free <-- completion ring <------------------------------------/
 //! ```
 //! **When the kernel is kicked.** Where it copies, it sends inside our system call and nowhere else: a frame that is not
-//! followed by one lies there for ever, so each [`Tx::inject`] makes its own, and it is the price of a frame. Where the
-//! card reads the buffers itself, it goes on by itself as long as it finds frames, and asks for a call otherwise
-//! (`XDP_USE_NEED_WAKEUP`): frames that follow one another quickly share one. In neither case does a frame wait for
-//! the next one, or for a clock.
+//! followed by one lies there for ever, so each [`Tx::inject`] makes its own, and it is the price of a frame. While frames
+//! stream, they share one, and a [`Kicker`] sees to those that are left. Where the card reads the buffers itself, it goes on
+//! by itself as long as it finds frames, and asks for a call otherwise (`XDP_USE_NEED_WAKEUP`): frames that follow one another
+//! quickly share one.
 
+use super::kicker::{Kicker, Trouble};
 use super::ring::{Cells, Descriptor, Filler, Taker};
 use super::umem::Chunks;
 use super::{Shared, count, count_together, uncount};
@@ -84,6 +85,7 @@ pub(super) struct Tx {
     mtu: usize,
     /// Chains are sent.
     pieces: bool,
+    kicker: Kicker,
 }
 
 impl Tx {
@@ -91,8 +93,9 @@ impl Tx {
         let (layout, mtu) = (&shared.layout, shared.mtu as usize);
         // The first buffers to send from are the slots'.
         let free = (layout.tx_first() + layout.tx_slots..layout.num_bufs()).rev().collect();
+        let kicker = Kicker::new(Arc::clone(&queue.socket), !queue.zero_copy);
         let out = Out { tx: queue.tx, completion: queue.completion, chunks: layout.chunks(), free };
-        Tx { shared, out, zero_copy: queue.zero_copy, ring, mtu, pieces }
+        Tx { shared, out, zero_copy: queue.zero_copy, ring, mtu, pieces, kicker }
     }
 
     /// Whether the interface takes frames of this length: a tag more than its MTU when they have one.
@@ -117,6 +120,7 @@ impl Tx {
         if self.zero_copy && !self.out.tx.published_to_sleeper() {
             return Ok(0);
         }
+        self.kicker.claim();
         match self.shared.sender.kick() {
             Ok(()) => Ok(0),
             Err(error) => self.kick_again(error, nonblocking),
@@ -153,6 +157,18 @@ impl Tx {
                 Ok(()) => return Ok(dropped),
                 Err(e) => error = e,
             }
+        }
+    }
+
+    /// What became of frames that were left to the kicker, for the next one's caller.
+    #[cold]
+    fn earlier(&self, trouble: Trouble) -> PortError {
+        match trouble {
+            Trouble::Dropped(frames) => {
+                uncount(&self.shared.counters.sent, frames.into());
+                PortError::NoRoom
+            }
+            Trouble::Refused(source) => self.failed(source),
         }
     }
 
@@ -298,6 +314,9 @@ impl PortTx for Tx {
         if !self.fits(len, || frame[12..14] == [0x81, 0]) {
             return Err(PortError::TooLong { len });
         }
+        if let Some(trouble) = self.kicker.trouble() {
+            return Err(self.earlier(trouble));
+        }
         if len <= self.shared.layout.room() as usize {
             let buf_idx = match self.out.take() {
                 Some(buf_idx) => buf_idx,
@@ -312,8 +331,14 @@ impl PortTx for Tx {
             self.inject_pieces(frame, nonblocking)?;
         }
         self.out.tx.publish();
-        if self.kick(nonblocking)? > 0 {
-            return Err(PortError::NoRoom);
+        if !self.kicker.leave() {
+            self.kicker.alone();
+            let dropped = self.kick(nonblocking)?;
+            if dropped > 0 {
+                // This frame, or of those that were left to this kick some others.
+                uncount(&self.shared.counters.sent, u64::from(dropped) - 1);
+                return Err(PortError::NoRoom);
+            }
         }
         count(&self.shared.counters.sent, 1);
         count(&self.shared.counters.sent_bytes, len as u64);
