@@ -28,8 +28,11 @@
 //! **What is given back.** Everything hangs on descriptors: the program on its link, promiscuous mode on a packet
 //! socket. Whatever way the process ends, the host has its interface as it was.
 //!
-//! **What it does not see**: frames that the host sends, and VLAN tags that the card takes out of a frame
-//! (`ethtool -K eth0 rxvlan off` leaves them in).
+//! **What it does not see**: frames that the host sends.
+//!
+//! **VLAN tags** that the card takes out of its frames are put back ([`bpf`](crate::bpf)) by native programs, where kernel (Linux 6.8) and
+//! driver tell them. In generic mode, and without a copy for frames in pieces, they are lost: `ethtool -K eth0 rxvlan off` makes
+//! the card leave them in.
 
 mod attach;
 mod error;
@@ -227,7 +230,10 @@ fn attempt(
     layout: &Layout,
     pieces: bool,
 ) -> Result<Opened, Attempt> {
-    let attachment = match Attachment::new(ifindex, mode.hook(), count, pieces) {
+    // Without a copy the frame that got its tag back begins before its buffer, and is moved (rx.rs). A piece that fills its
+    // buffer has no room for that.
+    let tags = mode != Mode::ZeroCopy || !pieces;
+    let attachment = match Attachment::new(ifindex, mode.hook(), count, pieces, tags) {
         Ok(attachment) => attachment,
         Err(error) if mode != Mode::Generic && error::is_about_the_mode(&error) => {
             return Err(Attempt::Next(failure.driver(error)));

@@ -3,6 +3,9 @@
 //! ```text
 //!   card ──> driver, receive queue q
 //!              │
+//!      ┌───────▼────────┐
+//!      │ VLAN tag       │ one that the card has taken out is put back, where its driver tells it
+//!      └───────┬────────┘ (and out again before the host gets the frame)
 //!      ┌───────▼────────┐ refuses
 //!      │ the filter     ├──────────────────────────────> passed + 1 ──> the host, untouched
 //!      └───────┬────────┘                                                   ▲
@@ -20,6 +23,8 @@
 //! | `program.rs` | that program, loaded: [`XdpProgram`] |
 //! | `metadata.rs` | what lies in front of a frame, for who reads it: [`Metadata`] |
 //! | `counters.rs` | what the program counts: [`Counters`] |
+//! | `tags.rs` | VLAN tags that a card takes out, put back |
+//! | `btf.rs` | the numbers of the kernel's own functions |
 //! | `redirect.rs` | the programs of host rings: a frame goes to another interface |
 //! | `attach.rs` | programs on interfaces, and off again: [`Link`] |
 //!
@@ -33,23 +38,25 @@
 //! [`XdpFilter::new`](filter::engine::ebpf::XdpFilter::new) refuses loops and what lies beside a packet; there `XdpFilter::wider` gives a
 //! filter that accepts more, and the port's owner runs the whole one on what it gets. The same when the verifier refuses
 //! ([`Error::Verifier`]), with a program that accepts all. It takes some 4,000 tests in a row (twice as many where frames have
-//! one buffer), and search trees of any length. A VLAN tag that the card has taken out of the frame is not there for the filter, nor for who
-//! reads the frame: a card has to leave it in.
+//! one buffer), and search trees of any length.
 //!
 //! # Time
 //! `bpf_ktime_get_ns`: CLOCK_MONOTONIC, taken when the filter has accepted the frame; so each frame of a batch has its own.
 
 mod attach;
+pub mod btf;
 mod counters;
 pub(crate) mod metadata;
 mod program;
 mod redirect;
+mod tags;
 
 pub use attach::{Link, attach_tcx, attach_xdp};
 pub use counters::{Counters, Counts};
 pub use metadata::{METADATA_LEN, Metadata};
 pub use program::XdpProgram;
 pub use redirect::{Redirect, load_redirect};
+pub use tags::Tags;
 
 use crate::Error;
 use crate::sys::bpf::{LoadError, ProgramKind, program_load};

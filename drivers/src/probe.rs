@@ -1,9 +1,12 @@
 //! What could serve a card, and what would, without opening it: what [`open`](crate::open) goes by, told.
 
+use crate::af_xdp::Mode;
+use crate::bpf::btf::Function;
 use crate::choice::{Driver, Offer, Options, Way, offers};
 use crate::sys::bpf::{MapKind, has_capabilities, map_create, program_by_id, program_info};
 use crate::sys::card::{Watch, driver, receive_queues};
 use crate::sys::interface::Interface;
+use crate::sys::netdev::xdp_features;
 use crate::sys::netlink::xdp_program_id;
 use nm_core::PortError;
 use nm_core::name::NetmapName;
@@ -20,6 +23,8 @@ pub struct Probe {
     pub mtu: u32,
     /// Administratively up; a port needs that.
     pub up: bool,
+    /// Kernel and driver tell the program on the card the VLAN tags that the card takes out of its frames.
+    pub tags_told: bool,
     /// The ways to its frames, best first.
     pub offers: Vec<Offer>,
     /// The first that can be gone, and will be unless the kernel refuses what it seems to have.
@@ -50,10 +55,24 @@ pub fn probe(name: &NetmapName, options: &Options) -> Result<Probe, PortError> {
         queues: receive_queues(&name.ifname),
         mtu: card.mtu,
         up: card.up,
+        tags_told: matches!(xdp_features(card.index), Ok(Some(f)) if f.vlan_tags())
+            && Function::VlanTag.number().is_some(),
         offers,
         chosen,
         pinned: options.driver,
     })
+}
+
+impl Probe {
+    /// Whether a frame that comes this way has the VLAN tag in it that the card took out.
+    pub fn has_tags(&self, way: Way) -> bool {
+        match way {
+            Way::Xdp(Mode::ZeroCopy | Mode::Native) => self.tags_told,
+            // Programs of the network stack don't get at it; the module's frames are as the card wrote them.
+            Way::Xdp(Mode::Generic) | Way::Module => false,
+            Way::Packet => true,
+        }
+    }
 }
 
 /// The reason of an offer when another program has the card.

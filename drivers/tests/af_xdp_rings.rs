@@ -5,9 +5,9 @@ use drivers::af_xdp::ring::{Cells, Descriptor, Filler, Taker};
 use drivers::af_xdp::rx::{In, Mover};
 use drivers::af_xdp::umem::Layout;
 use drivers::bpf::{METADATA_LEN, Metadata};
-use nm_core::RxRing;
 use nm_core::shm::mapping::Mapping;
 use nm_core::sync::{AtomicU32, AtomicU64};
+use nm_core::{RxRing, TxRing};
 use std::sync::Arc;
 
 /// A ring's words in memory.
@@ -41,6 +41,7 @@ const LAYOUT: Layout = Layout { chunk: 2048, queues: 1, per_queue: 512, tx_slots
 /// A port's receive side, and the kernel's ends of its rings.
 struct Receiving {
     mover: Mover<Memory>,
+    region: Arc<Mapping>,
     kernel_rx: Filler<Memory, 2>,
     kernel_fill: Taker<Memory, 1>,
     /// What the kernel's program writes before frames.
@@ -59,7 +60,7 @@ impl Receiving {
         let queue = In { rx: Taker::new(rx.clone()).unwrap(), fill: ours, unpublished: false };
         let kernel_fill = Taker::new(fill).unwrap();
         let mover = Mover::new(vec![queue], LAYOUT.chunks(), ring);
-        Receiving { mover, kernel_rx: Filler::new(rx).unwrap(), kernel_fill, metadata: None }
+        Receiving { mover, region, kernel_rx: Filler::new(rx).unwrap(), kernel_fill, metadata: None }
     }
 
     /// The kernel receives one frame of these pieces, if there are buffers.
@@ -156,6 +157,44 @@ fn a_frame_has_the_time_of_its_own_metadata_and_none_of_an_earlier_frame() {
         assert_eq!(recent, n % 3 != 0, "frame {n}: {told}, after {last}");
         last = told;
     }
+}
+
+#[test]
+fn a_frame_that_got_its_tag_back_before_its_buffer_is_moved_into_it() {
+    let mut port = Receiving::new(0);
+    let mut tx = TxRing::make(&port.region, &LAYOUT.tx_place(), vec![2; LAYOUT.tx_slots as usize]).unwrap();
+    let mut bytes = vec![0; 2048];
+    let now = drivers::sys::xdp::monotonic_ns();
+    let old = now - (now / 2).min(3_600_000_000_000);
+    for n in 0..3 * LAYOUT.per_queue {
+        let len = [60, 1514, LAYOUT.room(), LAYOUT.room() + 1][n as usize % 4];
+        let frame: Vec<u8> = (0..len).map(|at| (at * 7 + n) as u8).collect();
+        assert!(port.kernel_fill.ready() > 0);
+        let address = port.kernel_fill.address(0);
+        port.kernel_fill.release(1);
+        let buf_idx = LAYOUT.chunks().buffer(address).unwrap();
+        let noted = n % 3 > 0;
+        if noted {
+            let metadata = Metadata { time_ns: old, generation: 1 };
+            assert!(port.mover.ring.set_note(buf_idx, METADATA_LEN as u32 + 4, metadata.bytes()));
+        }
+        assert!(port.mover.ring.set_note(buf_idx, 4, [frame[0], frame[1], frame[2], frame[3]]));
+        tx.fill(buf_idx, &frame[4..]);
+        assert!(port.kernel_rx.put(Descriptor { address: address - 4, len, more: false }));
+        port.kernel_rx.publish();
+        port.mover.sync();
+        if len > LAYOUT.room() {
+            assert_eq!(std::mem::take(&mut port.mover.malformed), 1);
+            continue;
+        }
+        let (got, told) = port.mover.ring.next_frame_into(&mut bytes).expect("a frame");
+        assert!(bytes[..got as usize] == frame, "frame {n}");
+        port.mover.ring.release();
+        let recent = nm_core::sys::realtime_ns().abs_diff(told) < 1_000_000_000;
+        assert_eq!(recent, !noted, "frame {n}: {told}");
+    }
+    assert_eq!(port.mover.malformed, 0);
+    port.has_all_its_buffers();
 }
 
 /// The next frame's length and time, its buffer given back.

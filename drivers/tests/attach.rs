@@ -53,7 +53,7 @@ fn last_byte(value: u32) -> XdpFilter {
 fn program(counters: &Counters, filter: &XdpFilter) -> OwnedFd {
     let sockets = map_create(MapKind::Xsk, "sockets", 4, 1, 0).expect("a map");
     let xskmap = sockets.as_fd();
-    XdpProgram { xskmap, counters, filter: Some(filter), generation: 1, time: true, frags: false }
+    XdpProgram { xskmap, counters, filter: Some(filter), generation: 1, time: true, frags: false, tags: None }
         .load()
         .expect("loaded")
 }
@@ -108,7 +108,7 @@ fn every_frame_meets_the_filter_or_its_successor() {
 /// A program of somebody else's, which passes everything.
 fn theirs(name: &str) -> OwnedFd {
     let insns = [ebpf::Insn::alu64(Op::Mov, Reg::R0, Operand::Imm(2)), ebpf::Insn::exit()];
-    program_load(ProgramKind::Xdp { frags: false }, name, &insns).expect("loaded").0
+    program_load(ProgramKind::Xdp { frags: false, card: None }, name, &insns).expect("loaded").0
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod common;
 
 use common::{sh, with_cable};
 use drivers::af_xdp::Mode;
+use drivers::bpf::btf::Function;
 use drivers::probe::{TAKEN, probe};
 use drivers::{Driver, Options, Way};
 use nm_core::name::{NetmapName, NetmapRings};
@@ -39,6 +40,10 @@ fn the_chosen_way_is_the_one_that_is_opened() {
         }
         let veth = probe(&card("va"), &Options::default()).expect("a probe");
         assert_eq!(veth.kernel_driver.as_deref(), Some("veth"));
+        // A kernel that has the function has a veth that tells; a bridge tells programs nothing.
+        assert_eq!(veth.has_tags(Way::Xdp(Mode::Native)), Function::VlanTag.number().is_some());
+        let bridge = probe(&card("br0"), &Options::default()).expect("a probe");
+        assert!(!bridge.has_tags(Way::Xdp(Mode::Native)) && bridge.has_tags(Way::Packet));
     });
 }
 

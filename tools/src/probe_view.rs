@@ -20,6 +20,14 @@ pub fn page(ifname: &str, probe: &Probe) -> String {
         table.row([name(*way).to_string(), offered, cost(*way).to_string()]);
     }
     text.push_str(&table.text());
+    let there = probe.offers.iter().filter(|offer| offer.missing.is_none()).map(|offer| offer.way);
+    let kept: Vec<&str> = there.filter(|way| probe.has_tags(*way)).map(name).collect();
+    let _ = writeln!(
+        text,
+        "\nVLAN tags that the card takes out of its frames are put back by: {}\n(the other ways lose them; \
+         ethtool -K {ifname} rxvlan off leaves them in)",
+        kept.join("; ")
+    );
     let pinned = probe.pinned.map(|driver| format!("NETMAP_DRIVER={}", word(driver)));
     let _ = match (probe.chosen, pinned) {
         (Some(way), None) => writeln!(text, "\nchosen: {}, the first that is offered", name(way)),
@@ -79,6 +87,7 @@ mod tests {
             queues: 2,
             mtu: 1500,
             up: true,
+            tags_told: true,
             offers: vec![
                 offer(module, Some("no module")),
                 offer(zero_copy, Some("no zero-copy")),
@@ -107,6 +116,12 @@ mod tests {
         let text = page("no such name", &pinned);
         assert!(text.contains("1 receive queue, MTU 1500, down"), "{text}");
         assert!(text.ends_with("chosen: AF_PACKET, the first that NETMAP_DRIVER=packet allows\n"), "{text}");
+        let tags = |page: &str| page.lines().find(|line| line.starts_with("VLAN tags")).map(str::to_string);
+        let told = "VLAN tags that the card takes out of its frames are put back by: ";
+        let all = format!("{told}AF_XDP, native; AF_PACKET");
+        assert_eq!(tags(&text), Some(all));
+        let text = page("no such name", &Probe { tags_told: false, ..veth() });
+        assert_eq!(tags(&text), Some(format!("{told}AF_PACKET")));
         let none = Probe { chosen: None, ..veth() };
         assert!(page("no such name", &none).ends_with("netmap:no such name can't be opened\n"));
     }

@@ -178,7 +178,7 @@ impl Live {
     fn load(index: u32, traffic: &Traffic) -> Result<Live, String> {
         let next_mark = bpf::map_create(MapKind::Array, "bench_mark", 8, 1, 0).map_err(|e| format!("bpf map: {e}"))?;
         let insns = program(index, traffic, next_mark.as_raw_fd()).map_err(|e| e.to_string())?;
-        let loaded = bpf::program_load(ProgramKind::Xdp { frags: false }, "bench_send", &insns);
+        let loaded = bpf::program_load(ProgramKind::Xdp { frags: false, card: None }, "bench_send", &insns);
         let (program, _) = loaded.map_err(|e| format!("XDP program: {}: {}", e.source, e.log))?;
         Ok(Live { program, next_mark })
     }

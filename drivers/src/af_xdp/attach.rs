@@ -1,7 +1,8 @@
 //! The program on the interface, and the filter in it.
 
 use crate::Error;
-use crate::bpf::{Counters, Link, XdpProgram, attach_xdp};
+use crate::bpf::btf::Function;
+use crate::bpf::{Counters, Link, Tags, XdpProgram, attach_xdp};
 use crate::sys::bpf::{MapKind, XdpMode, map_create, map_delete, map_set_socket};
 use crate::sys::xdp::XdpSocket;
 use filter::engine::ebpf::XdpFilter;
@@ -20,6 +21,8 @@ pub struct Attachment {
     sockets: OwnedFd,
     counters: Counters,
     frags: bool,
+    /// The programs put VLAN tags back.
+    tags: Option<Tags>,
     /// Counts the programs.
     generation: u32,
     /// A filter runs in the kernel.
@@ -29,17 +32,25 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// Attaches a program that gives every frame to the host, until [`Attachment::give`] knows the sockets.
+    /// Attaches a program that gives every frame to the host, until [`Attachment::give`] knows the sockets. With `tags` it puts VLAN
+    /// tags back, where kernel and driver can tell them.
     ///
     /// # Errors
     /// [`Error::Attached`] by whom, [`Error::NoHook`] where the driver has none.
-    pub fn new(ifindex: u32, mode: XdpMode, queues: u32, frags: bool) -> Result<Attachment, Error> {
+    pub fn new(ifindex: u32, mode: XdpMode, queues: u32, frags: bool, tags: bool) -> Result<Attachment, Error> {
         let made = map_create(MapKind::Xsk, "nm_sockets", 4, queues.max(1), 0);
         let sockets = made.map_err(|source| Error::system("make a map of sockets", source))?;
         let counters = Counters::new()?;
-        let program =
-            XdpProgram { xskmap: sockets.as_fd(), counters: &counters, filter: None, generation: 0, time: true, frags }
-                .load()?;
+        let (xskmap, counted) = (sockets.as_fd(), &counters);
+        let load = |tags| {
+            XdpProgram { xskmap, counters: counted, filter: None, generation: 0, time: true, frags, tags }.load()
+        };
+        // The network stack tells no program.
+        let told = Function::VlanTag.number().filter(|_| tags && mode == XdpMode::Native);
+        let tags = told.map(|function| Tags { ifindex, function });
+        let with_tags = tags.and_then(|tags| load(Some(tags)).ok());
+        let tags = tags.filter(|_| with_tags.is_some());
+        let program = with_tags.map_or_else(|| load(None), Ok)?;
         let start = Instant::now();
         let link = loop {
             match attach_xdp(program.as_fd(), ifindex, mode) {
@@ -50,7 +61,7 @@ impl Attachment {
                 result => break result?,
             }
         };
-        Ok(Attachment { link, sockets, counters, frags, generation: 0, filters: false, queues: Vec::new() })
+        Ok(Attachment { link, sockets, counters, frags, tags, generation: 0, filters: false, queues: Vec::new() })
     }
 
     /// From now on frames of the queues go to their sockets.
@@ -102,6 +113,7 @@ impl Attachment {
             generation: self.generation.wrapping_add(1),
             time: true,
             frags: self.frags,
+            tags: self.tags,
         }
         .load()?;
         self.link.replace(program.as_fd())?;

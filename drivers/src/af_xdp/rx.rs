@@ -11,6 +11,7 @@ use super::ring::{Cells, Descriptor, Filler, Taker};
 use super::times::Times;
 use super::umem::Chunks;
 use super::{Shared, count, count_together};
+use crate::bpf::METADATA_LEN;
 use crate::bpf::metadata::{MARK_BACK, MARKED, TIME_BACK};
 use crate::sys::card::News;
 use crate::sys::interface::Interface;
@@ -42,6 +43,9 @@ const EMPTY_NAPS: u32 = 4;
 const QUIET: usize = 2;
 /// A second-level cache has room for the first lines of so many buffers, which lie 2,048 bytes apart and share few of its sets.
 const SOON: u32 = 256;
+
+/// Bytes of a VLAN tag.
+const TAG: u32 = 4;
 
 /// One queue's rings, wherever they lie.
 pub struct In<C> {
@@ -195,7 +199,8 @@ impl<C: Cells> Mover<C> {
         if descriptor.more {
             return self.take_chain(queue, first, ready);
         }
-        let Some(buf_idx) = self.chunks.buffer(descriptor.address) else {
+        let there = self.chunks.buffer(descriptor.address).or_else(|| self.begins_early(descriptor));
+        let Some(buf_idx) = there else {
             self.refuse(descriptor.address);
             return 1;
         };
@@ -212,6 +217,14 @@ impl<C: Cells> Mover<C> {
             self.refuse(descriptor.address);
         }
         1
+    }
+
+    /// Moves a frame to where its buffer begins that got its VLAN tag back, and was not copied since; its metadata with it.
+    fn begins_early(&mut self, Descriptor { address, len, .. }: Descriptor) -> Option<u32> {
+        let buf_idx = self.chunks.buffer(address.checked_add(TAG.into())?)?;
+        let (before, room) = (METADATA_LEN as u32, u32::from(u16::MAX));
+        let moved = len <= room && self.ring.move_up(buf_idx, before + TAG, TAG, before + len);
+        moved.then_some(buf_idx)
     }
 
     /// Takes the chain that begins `first` entries ahead: how many pieces were done with; 0 when it has to wait.

@@ -1,5 +1,6 @@
 //! The XDP program of a port. The picture is in the module above.
 
+use super::Tags;
 use super::counters::{Count, Counters};
 use super::metadata::{GENERATION, MARK, MARK_AT, METADATA_LEN, TIME};
 use crate::Error;
@@ -22,6 +23,8 @@ pub struct XdpProgram<'a> {
     pub time: bool,
     /// It is given frames of several buffers (Linux 5.18), where driver and sockets have them.
     pub frags: bool,
+    /// Frames get their VLAN tags back that the card has taken out.
+    pub tags: Option<Tags>,
 }
 
 /// `struct xdp_md`: where its fields are.
@@ -45,7 +48,7 @@ impl XdpProgram<'_> {
         };
         let insns = self.insns(table.as_ref().map(AsFd::as_fd))?;
         // The program holds its maps from here on.
-        super::load(ProgramKind::Xdp { frags: self.frags }, "nm_port", &insns)
+        super::load(ProgramKind::Xdp { frags: self.frags, card: self.tags.map(|tags| tags.ifindex) }, "nm_port", &insns)
     }
 
     /// Its instructions; `table` is the array map with the filter's table, if it has one.
@@ -58,6 +61,9 @@ impl XdpProgram<'_> {
         let mut asm = Asm::new();
         let (accept, reject) = (asm.label(), asm.label());
         asm.push(Insn::alu64(Op::Mov, R6, R(R1)));
+        if let Some(tags) = self.tags {
+            tags.put_back(&mut asm, reject);
+        }
         if let Some(filter) = self.filter {
             let table = table.map_or(-1, |table| table.as_raw_fd());
             filter.emit(&mut asm, &Place { accept, reject, table, frags: self.frags });
@@ -74,15 +80,24 @@ impl XdpProgram<'_> {
         self.counters.emit(&mut asm, Count::Accepted);
         asm.goto(end);
         asm.place(unclaimed);
+        self.as_it_was(&mut asm);
         self.counters.emit(&mut asm, Count::Unclaimed);
         asm.place(end);
         asm.push(Insn::alu64(Op::Mov, R0, R(R7)));
         asm.push(Insn::exit());
         asm.place(reject);
+        self.as_it_was(&mut asm);
         self.counters.emit(&mut asm, Count::Passed);
         asm.push(Insn::alu32(Op::Mov, R0, Imm(XDP_PASS)));
         asm.push(Insn::exit());
         Ok(asm.finish()?)
+    }
+
+    /// The host gets the frame as it came.
+    fn as_it_was(&self, asm: &mut Asm) {
+        if self.tags.is_some() {
+            Tags::take_out(asm);
+        }
     }
 
     /// Writes the metadata, where there is room. Pointers to the frame are worth nothing after that.

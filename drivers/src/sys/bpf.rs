@@ -216,6 +216,8 @@ pub enum ProgramKind {
     Xdp {
         /// `BPF_F_XDP_HAS_FRAGS`
         frags: bool,
+        /// The interface that the program is bound to, whose driver's own functions it calls (Linux 6.3); `None`: any.
+        card: Option<u32>,
     },
     /// The traffic-control hooks.
     Tc,
@@ -242,6 +244,7 @@ unsafe impl Attr for ProgLoad {}
 const _: () = assert!(size_of::<ProgLoad>() == 72);
 
 const BPF_F_XDP_HAS_FRAGS: u32 = 1 << 5;
+const BPF_F_XDP_DEV_BOUND_ONLY: u32 = 1 << 6;
 const BPF_XDP: u32 = 37;
 /// The verifier says why it refuses, and counts; it does not print the program (Linux 5.2).
 const BPF_LOG_STATS: u32 = 4;
@@ -261,11 +264,16 @@ pub struct LoadError {
 /// What bpf(2) says, and the verifier.
 pub fn program_load(kind: ProgramKind, name: &str, insns: &[Insn]) -> Result<(OwnedFd, String), LoadError> {
     let mut log = vec![0_u8; 1 << 16];
-    let (kind, flags, attach_type) = match kind {
-        ProgramKind::Xdp { frags } => (6, if frags { BPF_F_XDP_HAS_FRAGS } else { 0 }, BPF_XDP),
-        ProgramKind::Tc => (3, 0, 0),
+    let (kind, flags, attach_type, ifindex) = match kind {
+        ProgramKind::Xdp { frags, card } => {
+            let several = if frags { BPF_F_XDP_HAS_FRAGS } else { 0 };
+            let bound = if card.is_some() { BPF_F_XDP_DEV_BOUND_ONLY } else { 0 };
+            (6, several | bound, BPF_XDP, card.unwrap_or(0))
+        }
+        ProgramKind::Tc => (3, 0, 0, 0),
     };
-    let license = c"BSD".to_bytes_with_nul();
+    // The BSD licence is one that goes together with the GPL; the kernel knows it by this name, and some functions want that.
+    let license = c"Dual BSD/GPL".to_bytes_with_nul();
     let result = loop {
         let mut attr = ProgLoad {
             kind,
@@ -277,6 +285,7 @@ pub fn program_load(kind: ProgramKind, name: &str, insns: &[Insn]) -> Result<(Ow
             log: address_mut(&mut log),
             flags,
             name: name16(name),
+            ifindex,
             attach_type,
             ..ProgLoad::default()
         };

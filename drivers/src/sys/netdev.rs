@@ -12,6 +12,7 @@ const CTRL_ATTR_FAMILY_NAME: u16 = 2;
 const NETDEV_CMD_DEV_GET: u8 = 1;
 const NETDEV_A_DEV_IFINDEX: u16 = 1;
 const NETDEV_A_DEV_XDP_FEATURES: u16 = 3;
+const NETDEV_A_DEV_XDP_RX_METADATA_FEATURES: u16 = 5;
 
 /// Bytes of `struct nlmsghdr`, and of `struct genlmsghdr`.
 const HEADER: usize = 16;
@@ -19,22 +20,31 @@ const COMMAND: usize = 4;
 
 /// What a driver can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct XdpFeatures(u64);
+pub struct XdpFeatures {
+    hooks: u64,
+    /// What it tells programs beside a frame.
+    beside: u64,
+}
 
 impl XdpFeatures {
     /// Programs run in the driver (`NETDEV_XDP_ACT_BASIC`).
     pub fn native(self) -> bool {
-        self.0 & 1 != 0
+        self.hooks & 1 != 0
     }
 
     /// Frames go to sockets and other interfaces from there (`NETDEV_XDP_ACT_REDIRECT`).
     pub fn redirects(self) -> bool {
-        self.0 & 2 != 0
+        self.hooks & 2 != 0
     }
 
     /// The card writes into a socket's buffers and reads them (`NETDEV_XDP_ACT_XSK_ZEROCOPY`).
     pub fn zero_copy(self) -> bool {
-        self.0 & 8 != 0
+        self.hooks & 8 != 0
+    }
+
+    /// Programs are told the VLAN tag that the card took out (`NETDEV_XDP_RX_METADATA_VLAN_TAG`, Linux 6.8).
+    pub fn vlan_tags(self) -> bool {
+        self.beside & 4 != 0
     }
 }
 
@@ -52,8 +62,11 @@ pub fn xdp_features(ifindex: u32) -> io::Result<Option<XdpFeatures>> {
     let Some(family) = family else { return Ok(None) };
     let device = request(family, NETDEV_CMD_DEV_GET, NETDEV_A_DEV_IFINDEX, &ifindex.to_ne_bytes());
     let answer = exchange(libc::NETLINK_GENERIC, &device)?;
-    let features = attribute(read(&answer)?, NETDEV_A_DEV_XDP_FEATURES);
-    Ok(features.and_then(|value| value.first_chunk().copied()).map(|bytes| XdpFeatures(u64::from_ne_bytes(bytes))))
+    let attributes = read(&answer)?;
+    let word = |kind| attribute(attributes, kind)?.first_chunk().copied().map(u64::from_ne_bytes);
+    // Older kernels tell of nothing beside frames.
+    let beside = word(NETDEV_A_DEV_XDP_RX_METADATA_FEATURES).unwrap_or(0);
+    Ok(word(NETDEV_A_DEV_XDP_FEATURES).map(|hooks| XdpFeatures { hooks, beside }))
 }
 
 /// A request with one attribute.

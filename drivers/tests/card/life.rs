@@ -61,9 +61,10 @@ fn a_card_with_somebodys_program_is_refused_by_its_name() {
             generation: 0,
             time: false,
             frags: false,
+            tags: None,
         };
         let insns = parts.insns(None).unwrap();
-        let kind = drivers::sys::bpf::ProgramKind::Xdp { frags: false };
+        let kind = drivers::sys::bpf::ProgramKind::Xdp { frags: false, card: None };
         let (program, _) = drivers::sys::bpf::program_load(kind, "somebody_else", &insns).expect("loads");
         let link = attach_xdp(program.as_fd(), index, hook).unwrap();
         let name = netmap_name("netmap:va");

@@ -383,6 +383,12 @@ impl RxRing {
         self.slots.set_note(buf_idx, back, note)
     }
 
+    /// Moves the `len` bytes that begin `back` bytes before a buffer to `by` bytes later. False when not all of these are the
+    /// buffer's own, and nothing was moved.
+    pub fn move_up(&mut self, buf_idx: u32, back: u32, by: u32, len: u32) -> bool {
+        self.slots.move_up(buf_idx, back, by, len)
+    }
+
     /// The `N` bytes that begin `back` bytes before a buffer, where a driver left a note about its frame. `None` when
     /// they are not the buffer's own.
     #[inline(always)]

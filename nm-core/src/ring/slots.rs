@@ -468,6 +468,22 @@ impl Slots {
         inside
     }
 
+    /// Moves the `len` bytes that begin `back` bytes before a buffer to `by` bytes later. False when not all of these are the
+    /// buffer's own.
+    pub(crate) fn move_up(&self, buf_idx: u32, back: u32, by: u32, len: u32) -> bool {
+        let ends = u64::from(by) + u64::from(len);
+        let inside = self.is_usable(buf_idx) && back <= self.headroom && ends <= u64::from(back) + u64::from(self.room);
+        if inside {
+            // SAFETY: `headroom` bytes before a buffer and `room` behind its beginning lie inside the mapping; from `back` bytes
+            // before to `back - by - len` behind is no more than that. They overlap, which this copy allows; rule 7.
+            unsafe {
+                let from = self.buffer(buf_idx).sub(back as usize);
+                std::ptr::copy(from, from.add(by as usize), len as usize);
+            }
+        }
+        inside
+    }
+
     /// Overwrites two bytes of the piece in slot `i`, from byte `offset` of it on. False when they are not the piece's.
     pub(crate) fn replace(&self, i: u32, offset: usize, bytes: [u8; 2]) -> bool {
         let Ok(piece) = self.read(i) else { return false };

@@ -141,6 +141,7 @@ pub enum Helper {
     MapLookupElem = 1,
     KtimeGetNs = 5,
     Redirect = 23,
+    XdpAdjustHead = 44,
     RedirectMap = 51,
     XdpAdjustMeta = 54,
     /// Since Linux 5.18, as the next one.
@@ -161,6 +162,9 @@ const SOURCE_REG: u8 = 0x08;
 /// `BPF_PSEUDO_MAP_FD`, `BPF_PSEUDO_MAP_VALUE`: what a 64-bit constant stands for.
 const MAP_FD: Reg = Reg::R1;
 const MAP_VALUE: Reg = Reg::R2;
+
+/// `BPF_PSEUDO_KFUNC_CALL`: what a call's number stands for.
+const KERNEL_FUNCTION: Reg = Reg::R2;
 
 /// One word for each form of instruction.
 impl Insn {
@@ -233,6 +237,11 @@ impl Insn {
         Insn::new(JMP | 0x80, Reg::R0, Reg::R0, 0, helper as i32)
     }
 
+    /// Calls a function of the kernel that is no helper, by its number in the kernel's type information.
+    pub const fn call_kernel(function: u32) -> Insn {
+        Insn::new(JMP | 0x80, Reg::R0, KERNEL_FUNCTION, 0, function as i32)
+    }
+
     /// Returns R0.
     pub const fn exit() -> Insn {
         Insn::new(JMP | 0x90, Reg::R0, Reg::R0, 0, 0)
@@ -300,6 +309,7 @@ mod tests {
             (Insn::goto(7), [0x05, 0, 7, 0, 0, 0, 0, 0], "goto +7"),
             (Insn::goto_far(70_000), [0x06, 0, 0, 0, 0x70, 0x11, 1, 0], "gotol +70000"),
             (Insn::call(Helper::RedirectMap), [0x85, 0, 0, 0, 51, 0, 0, 0], "call 51"),
+            (Insn::call_kernel(70_000), [0x85, 0x20, 0, 0, 0x70, 0x11, 1, 0], "call kernel function 70000"),
             (Insn::exit(), [0x95, 0, 0, 0, 0, 0, 0, 0], "exit"),
             (Insn::map(R1, 3)[0], [0x18, 0x11, 0, 0, 3, 0, 0, 0], "r1 = map of descriptor 3"),
             (Insn::map_value(R4, 3, 64)[0], [0x18, 0x24, 0, 0, 3, 0, 0, 0], "r4 = value of descriptor 3"),
