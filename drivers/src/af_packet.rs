@@ -30,7 +30,7 @@ use crate::flags;
 use crate::sys::interface::Interface;
 use crate::sys::packet::{OVERHEAD, PacketSocket};
 use nm_core::name::{NetmapName, NetmapRings};
-use nm_core::shm::layout::{Layout, MAX_SLOTS};
+use nm_core::shm::layout::{Layout, MAX_SLOTS, SHARERS};
 use nm_core::{Port, PortError};
 use std::io;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl Default for Options {
 
 const FRAMES: u32 = 4096;
 /// Slots of our own rings: frames wait in the kernel's, so few will do. A frame of 65,535 bytes takes 32.
-const RX_SLOTS: u32 = 512;
+const RX_SLOTS: u32 = 2048;
 const TX_SLOTS: u32 = 512;
 /// Bytes of an Ethernet header with a VLAN tag.
 const HEADER: u32 = 18;
@@ -90,7 +90,7 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     let socket = PacketSocket::new().map_err(|e| io("socket", e))?;
     socket.ignore_outgoing();
     socket.receive_buffer(QUEUE_BYTES);
-    let frames = options.frames.unwrap_or(FRAMES).clamp(64, MAX_SLOTS);
+    let frames = options.frames.unwrap_or(FRAMES).clamp(64, MAX_SLOTS / SHARERS);
     let frame_size = (card.mtu.saturating_add(HEADER + OVERHEAD as u32)).clamp(2048, 65_536).next_power_of_two();
     let frames = socket.make_ring(frames, frame_size).map_err(|e| io("receive ring", e))?;
     socket.bypass_queues().map_err(|e| io("PACKET_QDISC_BYPASS", e))?;

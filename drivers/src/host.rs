@@ -45,7 +45,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Begins the names of our taps.
 const PREFIX: &str = "nmhost";
-const RX_SLOTS: u32 = 1024;
+const RX_SLOTS: u32 = 4096;
 const TX_SLOTS: u32 = 512;
 /// Frames that wait in the tap: what the host sends at once, a window or two of TCP, fits.
 const QUEUE: u32 = 4096;

@@ -24,7 +24,7 @@ pub(crate) fn activate(live: &Live) -> c_int {
     if options.rfmon {
         return live.fail(PCAP_ERROR_RFMON_NOTSUP, format_args!("{}", status_str(PCAP_ERROR_RFMON_NOTSUP)));
     }
-    let port = match open(live, rx_slots(options.buffer_size), options.promiscuous) {
+    let port = match open(live, buffers(options.buffer_size), options.promiscuous) {
         Ok(port) => port,
         Err(error) => return live.fail_port(&error),
     };
@@ -47,14 +47,14 @@ pub(crate) fn activate(live: &Live) -> c_int {
     if live.activate(active) { 0 } else { live.fail(PCAP_ERROR_ACTIVATED, format_args!("{}", error::ACTIVATED)) }
 }
 
-fn open(live: &Live, rx_slots: Option<u32>, promiscuous: bool) -> Result<nm_core::Port, PortError> {
+fn open(live: &Live, buffers: Option<u32>, promiscuous: bool) -> Result<nm_core::Port, PortError> {
     let unsupported = |why| PortError::Unsupported { port: live.device.clone(), why };
     match &live.name {
         Err(error) => Err(PortError::Name(error.clone())),
-        Ok(PortName::Vale(name)) => vale::open(name, &vale::Options { rx_slots, ..vale::Options::default() }),
+        Ok(PortName::Vale(name)) => vale::open(name, &vale::Options { rx_bufs: buffers, ..vale::Options::default() }),
         Ok(PortName::Netmap(name)) => {
-            let options = drivers::Options { rx_slots, promiscuous, ..drivers::Options::from_environment()? };
-            let ours = vale::Options { rx_slots, ..vale::Options::default() };
+            let options = drivers::Options { rx_slots: buffers, promiscuous, ..drivers::Options::from_environment()? };
+            let ours = vale::Options { rx_bufs: buffers, ..vale::Options::default() };
             let pipe = if options.wants_module() { None } else { vale::open_pipe(name, &ours) };
             pipe.unwrap_or_else(|| drivers::open(name, &options))
         }
@@ -63,8 +63,8 @@ fn open(live: &Live, rx_slots: Option<u32>, promiscuous: bool) -> Result<nm_core
     }
 }
 
-/// Slots of the receive ring for a buffer of `bytes`; `None`: the port's own.
-fn rx_slots(bytes: c_int) -> Option<u32> {
+/// Buffers of the receive ring for `bytes` of them; `None`: the port's own.
+fn buffers(bytes: c_int) -> Option<u32> {
     match u32::try_from(bytes) {
         Ok(0) | Err(_) => None,
         Ok(bytes) => Some((bytes / BUFFER_STRIDE).clamp(64, 65_536)),
@@ -93,10 +93,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffer_sizes_become_slots() {
-        assert_eq!(rx_slots(0), None);
-        assert_eq!(rx_slots(1), Some(64));
-        assert_eq!(rx_slots(2112 * 500), Some(500));
-        assert_eq!(rx_slots(c_int::MAX), Some(65_536));
+    fn buffer_sizes_become_buffers() {
+        assert_eq!(buffers(0), None);
+        assert_eq!(buffers(1), Some(64));
+        assert_eq!(buffers(2112 * 500), Some(500));
+        assert_eq!(buffers(c_int::MAX), Some(65_536));
     }
 }

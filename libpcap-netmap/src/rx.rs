@@ -107,7 +107,7 @@ impl Mark {
 
 impl Rx {
     pub(crate) fn new(mut port: Box<dyn PortRx>, snaplen: u32, nano: bool) -> Rx {
-        let slots = port.ring().num_slots();
+        let slots = port.ring().least_room();
         Rx {
             port,
             window: [RxFrame { data: std::ptr::null(), len: 0, time_ns: 0 }; WINDOW],

@@ -55,9 +55,11 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
     if stalled != 0 {
         page.space.stalled.store(0, Ordering::Relaxed);
     }
-    let want = need.max(ring.num_slots() / 4);
+    let reserve = if need > ring.reserve() { ring.reserve() } else { 0 };
+    let usable = ring.num_slots() - reserve;
+    let want = need.max(reserve + usable / 4);
     // Each time that one makes way for the other costs both a switch of processes.
-    let most = need.max(ring.num_slots() / 8 * 7);
+    let most = need.max(reserve + usable / 8 * 7);
     let space = |head: u32| {
         // ORDER: Relaxed; a look from outside the lock.
         ring.space(page.fill.tail.load(Ordering::Relaxed), head).unwrap_or(0)

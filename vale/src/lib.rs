@@ -31,15 +31,16 @@ use std::sync::Arc;
 /// How a port is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Slots of the receive ring: 16 to 65,536; `None`: 1,024, and 4,096 for a listener, who gets everybody's frames.
-    pub rx_slots: Option<u32>,
-    /// Slots of the transmit ring (its memory is taken on first use): 16 to 65,536.
+    /// Buffers of the receive ring: 64 to 65,536; `None`: 1,024. It has four times as many slots, which short frames may all
+    /// fill.
+    pub rx_bufs: Option<u32>,
+    /// Slots of the transmit ring (its memory is taken on first use): 16 to 262,144.
     pub tx_slots: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { rx_slots: None, tx_slots: 1024 }
+        Options { rx_bufs: None, tx_slots: 1024 }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::registry::{Switch, entry_name};
 use crate::{Options, bell, place};
 use nm_core::lock::Owners;
 use nm_core::name::{ValeName, ValePort};
-use nm_core::shm::layout::{BUF_SIZE, Layout, MAX_SLOTS, MIN_SLOTS};
+use nm_core::shm::layout::{BUF_SIZE, Layout, MAX_SLOTS, MIN_SHARED, MIN_SLOTS, SHARERS};
 use nm_core::shm::mapping::{Mapping, View};
 use nm_core::shm::port_page::{PORT_MAGIC, PortPage};
 use nm_core::shm::switch_page::{PORTS, VERSION};
@@ -51,6 +51,9 @@ fn tag_of(index: usize, generation: u32) -> u32 {
     (generation & TAG_GENERATION) << 8 | (index as u32 + 1)
 }
 
+/// Buffers of a receive ring, unless its program says.
+const RX_BUFS: u32 = 1024;
+
 impl Member {
     /// Joins a switch.
     pub fn join(name: &ValeName, options: &Options) -> Result<(Member, RxRing), PortError> {
@@ -74,8 +77,8 @@ impl Member {
         };
         let full_name = full_name(&switch.name, kind, short);
         let slots = |n: u32| n.clamp(MIN_SLOTS, MAX_SLOTS);
-        let rx_slots = options.rx_slots.unwrap_or(if kind == PortKind::Listener { 4096 } else { 1024 });
-        let layout = Layout { rx_slots: slots(rx_slots), tx_slots: slots(options.tx_slots) };
+        let bufs = options.rx_bufs.unwrap_or(RX_BUFS).clamp(MIN_SHARED, MAX_SLOTS / SHARERS);
+        let layout = Layout { rx_slots: bufs * SHARERS, tx_slots: slots(options.tx_slots) };
 
         let registry = switch.change()?;
         registry.reap();

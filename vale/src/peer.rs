@@ -122,7 +122,7 @@ impl Peer {
             count += f.put_many(frames, time_ns);
         }
         while let Some((k, frame)) = frames.next() {
-            let need = PeerRing::slots_for(frame.len());
+            let need = self.ring.free_for(frame.len());
             let f = match &mut entered {
                 Some(f) => f,
                 None => match self.begin(sender) {
@@ -142,7 +142,7 @@ impl Peer {
                 };
             }
             let Some(f) = &mut entered else { continue };
-            if f.put(frame, need, time_ns) {
+            if f.put(frame, time_ns) {
                 count += 1;
                 delivered(k);
             }
@@ -160,7 +160,7 @@ impl Peer {
     /// store queue has drained, here behind lines that the reader still has; that took two thirds of a frame's time.
     #[inline(always)]
     pub fn deliver_one(&self, member: &Member, tag: u32, fences: Fences, frame: FrameRef<'_>, time_ns: u64) -> bool {
-        let need = PeerRing::slots_for(frame.len());
+        let need = self.ring.free_for(frame.len());
         if !self.page.lock.enter_biased(tag, fences) {
             return false;
         }
@@ -230,6 +230,8 @@ impl Peer {
             add(&self.page.drops.long, 1);
             return None;
         }
+        // A reader that wants more frames than fit, long as they are, has slept enough.
+        bell::ring_if_armed(&self.page, u32::MAX, || self.write_fifo(sender.member));
         // Each round waited until there was room; that it is gone again each time is garbage or very bad luck.
         for _ in 0..1000 {
             match flow::wait(sender, self, &self.ring, need) {
@@ -295,11 +297,11 @@ impl Filling<'_> {
     }
 
     #[inline(always)]
-    fn put(&mut self, frame: FrameRef<'_>, need: u32, time_ns: u64) -> bool {
+    fn put(&mut self, frame: FrameRef<'_>, time_ns: u64) -> bool {
         match self.peer.ring.put(self.tail, frame, time_ns) {
             Ok(tail) => {
                 self.tail = tail;
-                self.space -= need;
+                self.space -= PeerRing::slots_for(frame.len());
                 self.frames += 1;
                 self.bytes += frame.len() as u64;
                 true

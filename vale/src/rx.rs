@@ -168,7 +168,7 @@ impl Rx {
                     return Ok(Woken::Woken);
                 }
                 ready = self.sync();
-                self.naps.after_nap(ready, self.ring.num_slots(), Instant::now());
+                self.naps.after_nap(ready, self.ring.likely_room(), Instant::now());
                 if self.naps.length().is_none() {
                     // ORDER: Relaxed; a hint.
                     self.member.page.sleep.napping.store(0, Ordering::Relaxed);
@@ -255,7 +255,7 @@ impl Rx {
     /// How to sleep when a stream stopped: its sender has lost the processor, or waits for one, and goes on later. To be woken for
     /// its first frames would cost both more than they do.
     fn after_stream(&self, shared: bool) -> Sleep {
-        let slots = self.ring.num_slots();
+        let slots = self.ring.likely_room();
         // Who shares the sender's processor takes it away when it is woken.
         Sleep { slots: if shared { slots / 4 * 3 } else { slots / 2 }, longest: SHORT_SLEEP, fenced: false }
     }
@@ -288,7 +288,7 @@ impl PortRx for Rx {
     }
 
     fn wait(&mut self, slots: u32, timeout: Option<Duration>) -> Result<Woken, PortError> {
-        let slots = slots.min(self.ring.num_slots() - 1 - self.ring.held()).max(1);
+        let slots = slots.min(self.ring.least_room().saturating_sub(self.ring.held())).max(1);
         // Frames that are there already: senders are faster than we, and need no looking after.
         if self.pace.is_idle() && self.sync() >= slots {
             self.pace.after_look(self.ring.ready());

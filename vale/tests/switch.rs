@@ -167,11 +167,40 @@ fn a_mixed_batch_reaches_listeners_monitors_and_floods_whole_and_in_order() {
 }
 
 #[test]
+fn a_ring_takes_a_thousand_long_frames_or_four_thousand_short_ones() {
+    let _place = Place::new();
+    let (mut a, mut b) = (open("vale0:a"), open("vale0:b"));
+    let (long, short) = (|n: u16| frame(0xff, 1, 129 + usize::from(n), n as u8), |n: u16| frame(0xff, 1, 128, n as u8));
+    // Wherever the ring begins, and by one frame a call or in batches.
+    for round in 0..5 {
+        let ring = round % 2 == 0;
+        let mut send = |frame: &[u8]| {
+            if !ring {
+                return a.tx.inject(frame, true).is_ok();
+            }
+            let before = b.control.stats().received;
+            assert!(a.tx.ring().unwrap().put(frame) && a.tx.txsync(true).unwrap() == 1);
+            b.control.stats().received > before
+        };
+        assert!((0..1024).all(|n| send(&long(n))), "round {round}");
+        assert!(!send(&long(1024)), "round {round}");
+        assert!((1024..4095).all(|n| send(&short(n))), "round {round}");
+        assert!(!send(&short(0)) && !send(&long(0)), "round {round}");
+        for n in 0..4095 {
+            let want = if n < 1024 { long(n) } else { short(n) };
+            assert!(receive(&mut b) == Some(want), "round {round}, frame {n}");
+        }
+        assert!(receive(&mut b).is_none());
+        b.rx.rxsync().unwrap();
+    }
+}
+
+#[test]
 fn a_full_receiver_that_does_not_move_is_given_up_on() {
     let _place = Place::new();
     let (mut a, mut b) = (open("vale0:a"), open("vale0:b"));
     let f = frame(0xff, 1, 60, 0);
-    for _ in 0..1023 {
+    for _ in 0..4095 {
         a.tx.inject(&f, false).unwrap();
     }
     assert!(matches!(a.tx.inject(&f, true), Err(PortError::NoRoom)));
@@ -256,7 +285,7 @@ fn two_senders_lose_nothing() {
 #[test]
 fn a_name_is_taken_once_and_a_switch_has_254_ports() {
     let place = Place::new();
-    let small = Options { rx_slots: Some(16), tx_slots: 16 };
+    let small = Options { rx_bufs: Some(64), tx_slots: 16 };
     let ports: Vec<_> = (0..254).map(|i| vale::open(&name(&format!("vale0:p{i}")), &small).unwrap()).collect();
     assert!(matches!(vale::open(&name("vale0:p7"), &small), Err(PortError::InUse { .. })));
     assert!(matches!(vale::open(&name("vale0:x"), &small), Err(PortError::SwitchFull { .. })));
@@ -292,7 +321,7 @@ fn persistent_switches_stay_and_settings_hold() {
     assert!(vale::create("vale7", 0o700, None).is_err());
     vale::set_flow("vale7", vale::Flow::Drop).unwrap();
     let (mut a, b) = (open("vale7:a"), open("vale7:b"));
-    for _ in 0..1023 {
+    for _ in 0..4095 {
         a.tx.inject(&frame(0xff, 1, 60, 0), false).unwrap();
     }
     assert!(a.tx.inject(&frame(0xff, 1, 60, 0), false).is_err());

@@ -50,7 +50,7 @@ pub struct Filler<'a> {
 impl Filler<'_> {
     /// Whether a frame of `len` bytes fits. One that is too long for any ring does: it is counted by [`Filler::put`].
     pub fn has_room(&self, len: usize) -> bool {
-        PeerRing::slots_for(len.min(MAX_FRAME)) <= self.space
+        self.ring.free_for(len.min(MAX_FRAME)) <= self.space
     }
 
     /// Puts a frame, with its time in ns of CLOCK_REALTIME; the caller asked [`Filler::has_room`].

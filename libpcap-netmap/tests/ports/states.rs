@@ -99,7 +99,7 @@ fn a_full_receiver_is_an_error_with_its_text() {
     let sender = Pcap::open("vales5:t", 0);
     sender.set_nonblocking(true);
     let bytes = frame(0, 60);
-    let mut results = (0..3000).map(|_| {
+    let mut results = (0..5000).map(|_| {
         // SAFETY: an open handle and 60 bytes.
         unsafe { pcap_inject(sender.0, bytes.as_ptr().cast(), 60) }
     });

@@ -1,6 +1,9 @@
 //! Where a sender puts the frame of each slot of a port's receive ring: a short one into the slot's cell, a longer one into its
 //! buffer. Both ends know it from the ring's size alone, so that nobody reads a slot to write it, or to ask for its bytes ahead.
 //!
+//! Buffers are for fewer slots than there are: slot *n*'s is that of slot *n* + [`Layout::rx_bufs`], too. A long frame is put only
+//! within so many slots from the reader's head ([`super::peer::PeerRing::free_for`]), where no two slots have one buffer.
+//!
 //! Cells are there for the processor's sake. Of a buffer a short frame fills one line, and two buffers a page: 8 listeners'
 //! rings are 17,000 pages, more than a TLB holds, and 500 in cells. That took the frames which 8 listeners get for a second of
 //! processor time from 14 to 25 million.
@@ -50,9 +53,9 @@ pub(crate) fn homes(layout: &Layout) -> Homes {
 }
 
 fn make(layout: &Layout) -> Homes {
-    let (cells, buffers) = (shuffled(layout.rx_slots, CELLS), shuffled(layout.rx_slots, BUFFERS));
-    let home = |(cell, buffer)| Home { cell: layout.cell(cell), buffer: layout.rx_buf(buffer) };
-    cells.into_iter().zip(buffers).map(home).collect()
+    let (cells, buffers) = (shuffled(layout.rx_slots, CELLS), shuffled(layout.rx_bufs(), BUFFERS));
+    let home = |(cell, buffer): (u32, &u32)| Home { cell: layout.cell(cell), buffer: layout.rx_buf(*buffer) };
+    cells.into_iter().zip(buffers.iter().cycle()).map(home).collect()
 }
 
 /// The numbers below `n` in an order without a stride, the same each time; each stays in its block of so many.
@@ -78,16 +81,25 @@ mod tests {
 
     #[test]
     fn no_two_places_overlap_and_all_lie_in_the_ring() {
-        for rx_slots in [16, 17, 511, 512, 1000, 1024, 4096] {
+        for rx_slots in [16, 17, 252, 256, 511, 512, 1000, 1024, 4096] {
             let layout = Layout::new(rx_slots, 16).unwrap();
-            let homes = homes(&layout);
+            let (homes, bufs) = (homes(&layout), layout.rx_bufs() as usize);
             let span = |len: u32, most: u32| {
                 homes.iter().map(move |home| (home.of(len as usize) * STEP, most)).collect::<Vec<_>>()
             };
-            let mut all = [span(CELL, CELL), span(CELL + 1, BUF_SIZE)].concat();
+            let (cells, buffers) = (span(CELL, CELL), span(CELL + 1, BUF_SIZE));
+            // Wherever the reader's head is: the ring's end is no exception.
+            let window = |at: usize| buffers.iter().cycle().skip(at).take(bufs).copied().collect::<Vec<_>>();
+            for at in 0..rx_slots as usize {
+                let mut numbers: Vec<_> = window(at).into_iter().map(|(start, _)| start).collect();
+                numbers.sort();
+                numbers.dedup();
+                assert_eq!(numbers.len(), bufs, "{rx_slots} slots, from {at} on");
+            }
+            let mut all = [cells, window(0)].concat();
             all.sort();
             assert!(all.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0), "{rx_slots} slots");
-            assert_eq!((all.len(), all[0].0), (2 * rx_slots as usize, 2 * STEP));
+            assert_eq!((all.len(), all[0].0), (rx_slots as usize + bufs, 2 * STEP));
             let end = all.last().map_or(0, |(start, len)| start + len);
             assert_eq!(layout.buffers() + end as usize, layout.rx_bytes());
         }

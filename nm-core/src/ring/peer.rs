@@ -3,7 +3,7 @@
 use super::homes::{Homes, homes};
 use super::outgoing::Outgoing;
 use super::slots::{FrameRef, Malformed, Run, Slots};
-use crate::shm::layout::{BUF_SIZE, Layout};
+use crate::shm::layout::{BUF_SIZE, CELL, Layout};
 use crate::shm::mapping::Mapping;
 use std::sync::Arc;
 
@@ -14,12 +14,15 @@ const PREFETCH: u32 = 12;
 pub struct PeerRing {
     slots: Slots,
     homes: Homes,
+    /// Slots that stay free before a long frame.
+    reserve: u32,
 }
 
 impl PeerRing {
     /// The receive ring of a mapped port. `None` when the mapping is shorter than its layout.
     pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<PeerRing> {
-        Some(PeerRing { slots: Slots::new(mapping, &layout.rx_place())?, homes: homes(layout) })
+        let reserve = layout.rx_slots - 1 - layout.rx_bufs().min(layout.rx_slots - 1);
+        Some(PeerRing { slots: Slots::new(mapping, &layout.rx_place())?, homes: homes(layout), reserve })
     }
 
     /// How many slots the ring has; at most one less can be filled.
@@ -32,6 +35,18 @@ impl PeerRing {
     #[inline(always)]
     pub fn slots_for(len: usize) -> u32 {
         if len <= BUF_SIZE as usize { 1 } else { len.div_ceil(BUF_SIZE as usize) as u32 }
+    }
+
+    /// The slots that must be free before a frame of `len` bytes is put: one that a cell does not hold lies in buffers, of which there
+    /// are fewer than slots.
+    #[inline(always)]
+    pub fn free_for(&self, len: usize) -> u32 {
+        if len <= CELL as usize { 1 } else { self.reserve + PeerRing::slots_for(len) }
+    }
+
+    /// Slots that long frames leave free.
+    pub fn reserve(&self) -> u32 {
+        self.reserve
     }
 
     /// Free slots when the last filled one lies before `tail` and the reader's head is `head`; `None` for numbers
@@ -48,7 +63,7 @@ impl PeerRing {
     }
 
     /// Copies a frame into the slots from `tail` on: the new tail, not yet published.
-    /// The caller holds the port's lock and saw room for [`PeerRing::slots_for`] its length.
+    /// The caller holds the port's lock and saw room for it ([`PeerRing::free_for`]).
     ///
     /// # Errors
     /// [`Malformed`] for a tail outside the ring, or a frame that no ring of this size can hold.
@@ -78,7 +93,8 @@ impl PeerRing {
             return (0, 0);
         }
         let frames = from.waiting_from(*at).min(space);
-        let run = Run { ring: from.slots(), at: *at, frames, addresses: addresses.unwrap_or_default() };
+        let long = space.saturating_sub(self.reserve).min(frames);
+        let run = Run { ring: from.slots(), at: *at, frames, long, addresses: addresses.unwrap_or_default() };
         let (frames, bytes) = match (addresses.is_some(), from.is_far()) {
             (true, false) => self.slots.copy_run::<true, false>(*tail, &run, time_ns, PREFETCH, &self.homes),
             (false, false) => self.slots.copy_run::<false, false>(*tail, &run, time_ns, PREFETCH, &self.homes),

@@ -12,7 +12,7 @@ use super::homes::{Homes, homes};
 use super::outgoing::Outgoing;
 use super::slots::{Direction, FrameRef, Piece, Slots};
 use crate::abi::NS_MOREFRAG;
-use crate::shm::layout::Layout;
+use crate::shm::layout::{CELL, Layout};
 use crate::shm::mapping::Mapping;
 use crate::shm::place::RingPlace;
 use std::sync::Arc;
@@ -47,6 +47,8 @@ pub struct RxRing {
     /// Where the sender puts frames, if that is known beforehand, and the last one's length: where the next one lies.
     homes: Option<Homes>,
     last_len: usize,
+    /// The most slots that can be filled when the last frame is a long one.
+    long_slots: u32,
     scratch: Vec<u8>,
     /// The header's tail is ours to write, not a kernel's.
     pub(super) owns_tail: bool,
@@ -59,9 +61,9 @@ pub struct RxRing {
 impl RxRing {
     /// The receive ring of a port's mapping, made fresh. `None` when the mapping is shorter than its layout.
     pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<RxRing> {
-        let bufs = (0..layout.rx_slots).map(|n| layout.rx_buf(n)).collect();
+        let bufs = (0..layout.rx_slots).map(|n| layout.rx_buf(n % layout.rx_bufs())).collect();
         let ring = RxRing::make(mapping, &layout.rx_place(), bufs)?;
-        Some(RxRing { homes: Some(homes(layout)), ..ring })
+        Some(RxRing { homes: Some(homes(layout)), long_slots: layout.rx_bufs().min(layout.rx_slots - 1), ..ring })
     }
 
     /// A ring at `place`, made fresh, whose slots begin with these buffers. `None` when it does not lie in the mapping
@@ -85,6 +87,7 @@ impl RxRing {
     }
 
     fn begin(slots: Slots, at: u32) -> RxRing {
+        let slots_less_one = slots.num_slots() - 1;
         RxRing {
             slots,
             head: at,
@@ -95,6 +98,7 @@ impl RxRing {
             last_ns: 0,
             homes: None,
             last_len: 0,
+            long_slots: slots_less_one,
             scratch: Vec::new(),
             owns_tail: true,
             taken_back: at,
@@ -254,6 +258,16 @@ impl RxRing {
     /// How many slots the ring has; at most one less can be filled.
     pub fn num_slots(&self) -> u32 {
         self.slots.num_slots()
+    }
+
+    /// How many slots can be filled whatever frames come: short ones may fill more.
+    pub fn least_room(&self) -> u32 {
+        self.long_slots
+    }
+
+    /// How many slots can be filled by frames like the last one.
+    pub fn likely_room(&self) -> u32 {
+        if self.last_len > CELL as usize { self.long_slots } else { self.slots.num_slots() - 1 }
     }
 
     /// Slots that made no sense since the last call.

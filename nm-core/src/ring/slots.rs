@@ -7,6 +7,7 @@ pub use super::bytes::FrameRef;
 use super::bytes::{copy, prefetch_for_read, prefetch_for_write};
 use super::homes::Home;
 use crate::abi;
+use crate::shm::layout::CELL;
 use crate::shm::mapping::{Mapping, Shared};
 use crate::shm::place::{RESERVED_BUFS, RingPlace};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -87,6 +88,8 @@ pub(crate) struct Run<'a> {
     pub at: u32,
     /// How many slots at most.
     pub frames: u32,
+    /// How many of them may be followed by one that needs a buffer.
+    pub long: u32,
     /// Their first 12 bytes.
     pub addresses: [u8; 12],
 }
@@ -372,7 +375,7 @@ impl Slots {
         ahead: u32,
         homes: &[Home],
     ) -> (u32, u64) {
-        let Run { ring: from, at: mut src, frames, addresses } = *run;
+        let Run { ring: from, at: mut src, frames, long, addresses } = *run;
         let (first, second) = split(addresses);
         let most = self.room.min(from.room) as usize;
         let mut bytes = 0u64;
@@ -381,6 +384,9 @@ impl Slots {
             let s = Slot::unpack(from.cell(src).word.load(Ordering::Relaxed));
             let len = usize::from(s.len);
             let Ok(buf_idx) = self.home(homes, dst, len) else { return (done, bytes) };
+            if len > CELL as usize && done >= long {
+                return (done, bytes);
+            }
             if s.flags & abi::NS_MOREFRAG != 0 || !(14..=most).contains(&len) || !from.is_usable(s.buf_idx) {
                 return (done, bytes);
             }

@@ -4,10 +4,11 @@
 //!   0      PortPage        ours: control words, each party's on its own cache lines
 //!   4096   netmap_if       then what net/netmap.h describes, at offsets that its macros follow
 //!          receive ring, transmit ring: header and slots
-//!          receive buffers: 0 and 1 unused (as in netmap), a cell of 128 bytes for each slot, then a buffer for each
+//!          receive buffers: 0 and 1 unused (as in netmap), a cell of 128 bytes for each slot, then buffers for a quarter of them
 //!          transmit buffers
 //! ```
-//! A short frame lies in its slot's cell, a longer one in its buffer ([`crate::ring::homes`]). So that netmap's macros
+//! A short frame lies in its slot's cell, a longer one in its buffer ([`crate::ring::homes`]), which it shares with three other
+//! slots, far from it: so a ring takes four times as many short frames as long ones. So that netmap's macros
 //! find both, the receive ring's buffer numbers count in steps of 64 bytes ([`STEP`]).
 //!
 //! The transmit ring's buffers are at the end, since most programs never use them: their memory is committed on the
@@ -23,13 +24,17 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering};
 pub const BUF_SIZE: u32 = 2112;
 /// Bytes of a slot's cell: what most short frames fit, and two lines, which processors fetch as a pair.
 pub const CELL: u32 = 128;
+/// Slots that share a buffer.
+pub const SHARERS: u32 = 4;
+/// The fewest buffers that are shared: the longest frame needs 32.
+pub const MIN_SHARED: u32 = 64;
 /// Bytes from one number of a receive ring's buffers to the next.
 pub const STEP: u32 = 64;
 const _: () = assert!(BUF_SIZE % STEP == 0 && CELL % STEP == 0);
 /// The fewest slots of a ring.
 pub const MIN_SLOTS: u32 = 16;
 /// The most slots of a ring.
-pub const MAX_SLOTS: u32 = 65_536;
+pub const MAX_SLOTS: u32 = 262_144;
 pub use super::place::RESERVED_BUFS;
 
 const PAGE: usize = 4096;
@@ -76,20 +81,26 @@ impl Layout {
         RESERVED_BUFS + n * (CELL / STEP)
     }
 
-    /// The number of slot number `n`'s buffer, in the order of memory.
+    /// Buffers of the receive ring: one for four slots, but for rings too small to divide.
+    pub fn rx_bufs(&self) -> u32 {
+        let divides = self.rx_slots % SHARERS == 0 && self.rx_slots >= SHARERS * MIN_SHARED;
+        if divides { self.rx_slots / SHARERS } else { self.rx_slots }
+    }
+
+    /// The number of buffer number `n` of the receive ring, in the order of memory.
     pub fn rx_buf(&self, n: u32) -> u32 {
         self.cell(self.rx_slots) + n * (BUF_SIZE / STEP)
     }
 
     /// Offset of the transmit ring's first buffer.
     pub fn tx_buffers(&self) -> usize {
-        self.buffers() + self.rx_buf(self.rx_slots) as usize * STEP as usize
+        self.buffers() + self.rx_buf(self.rx_bufs()) as usize * STEP as usize
     }
 
     /// The receive ring.
     pub fn rx_place(&self) -> RingPlace {
         // The highest number is one from which a whole frame ends where the last buffer does.
-        let num_bufs = self.rx_buf(self.rx_slots - 1) + 1;
+        let num_bufs = self.rx_buf(self.rx_bufs() - 1) + 1;
         self.place(self.rx_ring(), self.rx_slots, self.buffers(), STEP, num_bufs)
     }
 

@@ -30,7 +30,7 @@ fn any_position(slots: u32) -> impl Strategy<Value = u32> {
 
 /// A ring's size, what is written into its slots, and positions that are claimed.
 fn any_attack() -> impl Strategy<Value = (u32, Vec<[u8; SLOT]>, Vec<u32>)> {
-    (16..=48u32).prop_flat_map(|slots| {
+    prop_oneof![4 => 16..=48u32, 1 => Just(256u32)].prop_flat_map(|slots| {
         let bufs = Layout { rx_slots: slots, tx_slots: 16 }.rx_place().num_bufs;
         (
             Just(slots),

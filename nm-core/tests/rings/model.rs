@@ -66,11 +66,16 @@ impl Model {
     }
 }
 
+/// Of rings whose slots have a buffer each, and of some that share theirs.
+fn any_slots() -> impl Strategy<Value = u32> {
+    prop_oneof![16..=80u32, (64..=66u32).prop_map(|bufs| 4 * bufs)]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_receive_ring_is_a_queue(slots in 16..=80u32, ops in prop::collection::vec(any_op(), 1..200)) {
+    fn a_receive_ring_is_a_queue(slots in any_slots(), ops in prop::collection::vec(any_op(), 1..200)) {
         const STAMP: u64 = 77;
         let region = Region::new(slots, 16);
         let mut rx = RxRing::new(&region.mapping, &region.layout).unwrap();
@@ -84,7 +89,7 @@ proptest! {
                     let frame = frame(len, number as u64);
                     let space = peer.space(tail, head).unwrap();
                     prop_assert_eq!(space + peer.filled(tail, head).unwrap(), slots - 1);
-                    if PeerRing::slots_for(len) <= space {
+                    if peer.free_for(len) <= space {
                         let new_tail = peer.put(tail, FrameRef::from(&frame[..]), time_ns).unwrap();
                         prop_assert_eq!(peer.filled(new_tail, tail), Some(PeerRing::slots_for(len)));
                         tail = new_tail;
@@ -184,10 +189,10 @@ proptest! {
 
     #[test]
     fn a_run_of_frames_ends_at_the_first_that_goes_elsewhere(
-        slots in 16..=40u32,
+        slots in any_slots(),
         skip in 0..40u32,
         frames in prop::collection::vec((any_len(), prop::bool::weighted(0.9)), 0..30),
-        room in 0..40u32,
+        room in prop_oneof![0..40u32, 180..256u32],
         alike: bool,
     ) {
         let (from, to) = (Region::new(16, 64), Region::new(slots, 16));
@@ -211,7 +216,8 @@ proptest! {
             if !tx.put(&frame) {
                 break;
             }
-            same &= (ours || !alike) && (14..=BUF_SIZE as usize).contains(&len) && expected.len() < space as usize;
+            same &= (ours || !alike) && (14..=BUF_SIZE as usize).contains(&len)
+                && (expected.len() as u32 + peer.free_for(len)) <= space;
             if same {
                 expected.push(frame);
             }
