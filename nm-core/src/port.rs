@@ -97,9 +97,12 @@ pub trait PortTx: Send {
     fn forward(&mut self, from: &mut RxRing, slots: u32, nonblocking: bool) -> Result<Forwarded, PortError> {
         let mut moved = Forwarded::default();
         let end = from.ready().saturating_sub(slots);
+        self.take_refused();
         while from.ready() > end {
             let ring = self.ring()?;
+            let left = from.ready() - end;
             let mut frames = from.outgoing();
+            frames.keep(left);
             while let Some((frame, next)) = frames.frame_at(frames.first()) {
                 if let Some(frame) = frame {
                     if !ring.put_frame(frame) {
@@ -120,7 +123,17 @@ pub trait PortTx: Send {
                 moved.refused += 1;
             }
         }
+        let (frames, bytes) = self.take_refused();
+        moved.refused += frames;
+        moved.frames = moved.frames.saturating_sub(frames);
+        moved.bytes = moved.bytes.saturating_sub(bytes);
         Ok(moved)
+    }
+
+    /// Frames that left the transmit ring since the last call and were not sent, since they don't fit the wire or the card threw
+    /// them away; and the bytes of the former.
+    fn take_refused(&mut self) -> (u64, u64) {
+        (0, 0)
     }
 }
 

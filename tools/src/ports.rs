@@ -3,9 +3,11 @@
 use crate::checksum::Completion;
 use crate::cli::Error;
 use crate::pcap::{Handle, Read, Use};
+use crate::segments::Cutter;
 use crate::stop::Stop;
 use nm_core::name::{NetmapName, NetmapRings, PortName};
-use nm_core::{Forwarded, Port, PortControl, PortError, PortInfo, PortRx, PortTx};
+use nm_core::ring::slots::FrameRef;
+use nm_core::{Forwarded, Port, PortControl, PortError, PortInfo, PortRx, PortTx, RxRing};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -195,48 +197,112 @@ impl Sender {
 }
 
 /// Moves at most `max` of the frames that [`Receiver::wait`] or [`Receiver::look`] found to `to`: from ring to ring in batches.
-/// With `completion` they get the checksums that they lack.
+/// What `mending` says is done to them before.
 ///
 /// # Errors
 /// [`Error::Failed`] when either port is gone, or `to` may not send.
-pub fn forward(
-    from: &mut Receiver,
-    to: &mut Sender,
-    max: usize,
-    completion: &mut Option<Completion>,
-) -> Result<Forwarded, Error> {
+pub fn forward(from: &mut Receiver, to: &mut Sender, max: usize, mending: &mut Mending) -> Result<Forwarded, Error> {
     if let (Receiver::Rings(rx), Sender::Rings(tx, _)) = (&mut *from, &mut *to) {
-        let (ring, slots) = (rx.ring(), u32::try_from(max).unwrap_or(u32::MAX));
-        if let Some(completion) = completion {
-            completion.in_ring(ring, slots);
-        }
-        let moved = tx.forward(ring, slots, false)?;
-        ring.release();
-        return Ok(moved);
+        return forward_rings(rx.ring(), &mut **tx, u32::try_from(max).unwrap_or(u32::MAX), mending);
     }
     let mut moved = Forwarded::default();
+    let Mending { completion, cutter } = mending;
     from.read(max, |frame| {
-        let frame = match completion {
-            Some(completion) => completion.of(frame),
-            None => frame,
+        let mut send = |frame: &[u8]| {
+            match to.send(frame)? {
+                true => (moved.frames, moved.bytes) = (moved.frames + 1, moved.bytes + frame.len() as u64),
+                false => moved.refused += 1,
+            }
+            Ok(())
         };
-        match to.send(frame)? {
-            true => (moved.frames, moved.bytes) = (moved.frames + 1, moved.bytes + frame.len() as u64),
-            false => moved.refused += 1,
+        let long = cutter.as_mut().and_then(|cutter| cutter.is_long(FrameRef::from(frame)).then_some(cutter));
+        match (long, &mut *completion) {
+            (Some(cutter), _) => cutter.cut(FrameRef::from(frame), send),
+            (None, Some(completion)) => send(completion.of(frame)),
+            (None, None) => send(frame),
         }
-        Ok(())
     })?;
     Ok(moved)
 }
 
-/// For the frames that come from this port: those of a switch are whole, or made by a program that wanted them so.
-pub fn completion(name: &str) -> Option<Completion> {
-    match PortName::parse(name) {
-        Ok(PortName::Vale(_)) => None,
-        Ok(PortName::Netmap(name)) => {
-            matches!(name.rings, NetmapRings::All | NetmapRings::One(_) | NetmapRings::AllAndHost)
-                .then(Completion::default)
+fn forward_rings(
+    ring: &mut RxRing,
+    tx: &mut dyn PortTx,
+    slots: u32,
+    Mending { completion, cutter }: &mut Mending,
+) -> Result<Forwarded, Error> {
+    let mut moved = Forwarded::default();
+    let end = ring.ready().saturating_sub(slots);
+    while ring.ready() > end {
+        let left = ring.ready() - end;
+        // Up to a long frame they go from where they lie.
+        let (plain, long) = match cutter {
+            Some(cutter) => ring.slots_before(left, |frame| cutter.is_long(frame)),
+            None => (left, false),
+        };
+        if plain > 0 {
+            if let Some(completion) = completion {
+                completion.in_ring(ring, plain);
+            }
+            let Forwarded { frames, bytes, refused } = tx.forward(ring, plain, false)?;
+            moved.frames += frames;
+            moved.bytes += bytes;
+            moved.refused += refused;
         }
-        _ => Some(Completion::default()),
+        if let (true, Some(cutter)) = (long, &mut *cutter) {
+            tx.take_refused();
+            let mut outgoing = ring.outgoing();
+            let Some((frame, next)) = outgoing.frame_at(outgoing.first()) else { break };
+            if let Some(frame) = frame {
+                cutter.cut(frame, |part| send_in_batch(tx, part, &mut moved))?;
+            }
+            outgoing.consume(next);
+            let done = outgoing.done();
+            ring.pass(done);
+            tx.txsync(false)?;
+            let (frames, bytes) = tx.take_refused();
+            moved.refused += frames;
+            moved.frames = moved.frames.saturating_sub(frames);
+            moved.bytes = moved.bytes.saturating_sub(bytes);
+        }
+    }
+    ring.release();
+    Ok(moved)
+}
+
+/// Puts a frame into the transmit ring, which is emptied when it is full.
+fn send_in_batch(tx: &mut dyn PortTx, frame: &[u8], moved: &mut Forwarded) -> Result<(), Error> {
+    let mut put = tx.ring()?.put(frame);
+    if !put {
+        tx.txsync(false)?;
+        put = tx.ring()?.put(frame);
+    }
+    match put {
+        true => (moved.frames, moved.bytes) = (moved.frames + 1, moved.bytes + frame.len() as u64),
+        false => moved.refused += 1,
+    }
+    Ok(())
+}
+
+/// What is done to frames that come from one port before they go on.
+pub struct Mending {
+    /// They get the checksums that they lack.
+    completion: Option<Completion>,
+    /// Those that are longer than a wire's frames are cut.
+    cutter: Option<Cutter>,
+}
+
+impl Mending {
+    /// For the frames that come from this port: those of a switch are whole, or made by a program that wanted them so.
+    pub fn of_port(name: &str) -> Mending {
+        let completion = match PortName::parse(name) {
+            Ok(PortName::Vale(_)) => None,
+            Ok(PortName::Netmap(name)) => {
+                matches!(name.rings, NetmapRings::All | NetmapRings::One(_) | NetmapRings::AllAndHost)
+                    .then(Completion::default)
+            }
+            _ => Some(Completion::default()),
+        };
+        Mending { completion, cutter: Cutter::of_port(name) }
     }
 }

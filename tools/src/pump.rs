@@ -157,10 +157,10 @@ fn carry_until_stop(
     Way { names: [name, _], moved }: &Way,
     stop: &Stop,
 ) -> Result<(), Error> {
-    let mut completion = ports::completion(name);
+    let mut mending = ports::Mending::of_port(name);
     while !stop.requested() {
         from.wait(stop, None)?;
-        let Forwarded { frames, bytes, refused } = ports::forward(from, to, burst, &mut completion)?;
+        let Forwarded { frames, bytes, refused } = ports::forward(from, to, burst, &mut mending)?;
         // ORDER: Relaxed, all three; counters that are only shown.
         moved.frames.fetch_add(frames, Ordering::Relaxed);
         moved.bytes.fetch_add(bytes, Ordering::Relaxed);

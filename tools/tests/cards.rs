@@ -62,6 +62,13 @@ impl Host {
         Running::start(command)
     }
 
+    /// The same, with cards by this driver alone.
+    fn start_by(&self, driver: &str, folder: &Folder, tool: &str, line: &str) -> Running {
+        let mut command = self.command(tool);
+        command.args(line.split_whitespace()).env("VALE_DIR", folder.path("")).env("NETMAP_DRIVER", driver);
+        Running::start(command)
+    }
+
     fn namespace(&self) -> File {
         File::open(format!("/proc/{}/ns/net", self.pid())).expect("the namespace")
     }
@@ -232,6 +239,59 @@ fn two_hosts_are_joined_by_a_switch_with_their_cards_attached() {
     assert!(ended.stdout.contains("REFUSED") && ended.stderr.is_empty(), "{ended:?}");
     assert!(folder.run(VALE_CTL, "").ok().stdout.starts_with("no switches"));
     assert!(!middle.sh("ip -o link").contains("xdp"), "a program stays on a card");
+}
+
+/// Packet sockets bring segments of up to 64 KiB that no cable takes: `exchange` used to get some 100 kbit/s through.
+#[test]
+fn segments_that_nobody_cut_go_through_a_switch_and_a_bridge_by_packet_sockets() {
+    let folder = Folder::new();
+    let Some([middle, one, two]) = star() else { return };
+    let attach = |port: &str| middle.start_by("packet", &folder, VALE_CTL, &format!("-a {port}"));
+    let attached = ["vale0:c1", "vale0:c2"].map(attach);
+    folder.await_port("vale0:c1");
+    folder.await_port("vale0:c2");
+    until("no way through the switch", || one.reaches("10.9.0.2"));
+    exchange(&one, &two, "10.9.0.2");
+    for pump in attached {
+        pump.interrupt();
+        let ended = pump.finish().ok();
+        let moved =
+            |from: &str, column: usize| common::row(&ended.stdout, from)[column].parse::<u64>().expect("a number");
+        let [card, port] =
+            if ended.stdout.contains("netmap:c1") { ["netmap:c1", "vale0:c1"] } else { ["netmap:c2", "vale0:c2"] };
+        // What went to the switch was cut before: no frame is longer than 1,514 bytes.
+        assert!(moved(card, 3) > (MEGABYTES as u64) << 20, "{ended:?}");
+        assert!(moved(card, 3) <= moved(card, 2) * 1514, "{ended:?}");
+        assert_eq!(moved(port, 4), 0, "{ended:?}");
+    }
+
+    // Straight from cable to cable; the segments are longer than the other card's frames, whose MTU is that of the first.
+    let bridge = middle.start_by("packet", &folder, BRIDGE, "-i netmap:c1 -i netmap:c2");
+    until("no way through the bridge", || one.reaches("10.9.0.2"));
+    exchange(&two, &one, "10.9.0.1");
+    bridge.interrupt();
+    let ended = bridge.finish().ok();
+    assert_eq!(common::row(&ended.stdout, "netmap:c1")[4], "0", "{ended:?}");
+}
+
+#[test]
+fn frames_that_do_not_fit_a_card_are_shown_as_refused() {
+    let folder = Folder::new();
+    let Some([middle, _one, _two]) = star() else { return };
+    middle.sh("ip link set c1 mtu 1000");
+    for driver in ["packet", "xdp"] {
+        let attached = middle.start_by(driver, &folder, VALE_CTL, "-a vale0:c1");
+        folder.await_port("vale0:c1");
+        middle.start(&folder, PKT_GEN, "-i vale0:x -f tx -n 10 -l 1400").finish().ok();
+        middle.start(&folder, PKT_GEN, "-i vale0:x -f tx -n 20 -l 900").finish().ok();
+        let there = || folder.run(VALE_CTL, "show vale0").ok().stdout;
+        until("they are not moved", || common::row(&there(), "vale0:c1")[3] == "30");
+        std::thread::sleep(Duration::from_millis(100));
+        attached.interrupt();
+        let ended = attached.finish().ok();
+        let row = common::row(&ended.stdout, "vale0:c1");
+        assert_eq!(row[2..5], ["20", "18000", "10"], "{driver}: {ended:?}");
+    }
 }
 
 /// The number that follows `name` in iperf3's JSON, behind `section`.

@@ -86,6 +86,8 @@ pub(super) struct Tx {
     /// Chains are sent.
     pieces: bool,
     kicker: Kicker,
+    /// As [`PortTx::take_refused`] gives them.
+    refused: (u64, u64),
 }
 
 impl Tx {
@@ -95,7 +97,7 @@ impl Tx {
         let free = (layout.tx_first() + layout.tx_slots..layout.num_bufs()).rev().collect();
         let kicker = Kicker::new(Arc::clone(&queue.socket), !queue.zero_copy);
         let out = Out { tx: queue.tx, completion: queue.completion, chunks: layout.chunks(), free };
-        Tx { shared, out, zero_copy: queue.zero_copy, ring, mtu, pieces, kicker }
+        Tx { shared, out, zero_copy: queue.zero_copy, ring, mtu, pieces, kicker, refused: (0, 0) }
     }
 
     /// Whether the interface takes frames of this length: a tag more than its MTU when they have one.
@@ -245,6 +247,7 @@ impl Tx {
             let len = usize::from(piece.len);
             if len < HEADER || !self.fits(len, || true) {
                 count(&self.shared.counters.dropped_long, u64::from(len >= HEADER));
+                self.refused = (self.refused.0 + 1, self.refused.1 + len as u64);
             } else {
                 if self.out.tx.room(1) == 0 {
                     break;
@@ -281,6 +284,9 @@ impl Tx {
         }
         if !whole || !self.pieces || needed as usize > MAX_PIECES || !self.fits(len, || true) {
             count(&self.shared.counters.dropped_long, u64::from(whole));
+            if whole {
+                self.refused = (self.refused.0 + 1, self.refused.1 + len as u64);
+            }
             return Some((end, 0));
         }
         if (self.out.free.len() as u32) < needed {
@@ -360,7 +366,10 @@ impl PortTx for Tx {
             // Also what an earlier call left.
             if self.out.tx.waiting() > 0 {
                 match self.kick(nonblocking) {
-                    Ok(dropped) => uncount(&self.shared.counters.sent, dropped.into()),
+                    Ok(dropped) => {
+                        uncount(&self.shared.counters.sent, dropped.into());
+                        self.refused.0 += u64::from(dropped);
+                    }
                     Err(PortError::NoRoom) => {}
                     Err(error) => return Err(error),
                 }
@@ -379,5 +388,8 @@ impl PortTx for Tx {
                 std::thread::yield_now();
             }
         }
+    }
+    fn take_refused(&mut self) -> (u64, u64) {
+        std::mem::take(&mut self.refused)
     }
 }

@@ -30,11 +30,13 @@ pub struct Tx<K> {
     /// The bytes of a batch; where each of its frames ends in them, and which slot follows it.
     bytes: Vec<u8>,
     ends: Vec<(usize, u32)>,
+    /// As [`PortTx::take_refused`] gives them.
+    refused: (u64, u64),
 }
 
 impl<K: Sink> Tx<K> {
     pub fn new(control: Arc<Control>, sink: K, mapping: Arc<Mapping>) -> Tx<K> {
-        Tx { control, sink, mapping, ring: None, bytes: Vec::new(), ends: Vec::new() }
+        Tx { control, sink, mapping, ring: None, bytes: Vec::new(), ends: Vec::new(), refused: (0, 0) }
     }
 }
 
@@ -91,7 +93,7 @@ impl<K: Sink> PortTx for Tx<K> {
     }
 
     fn txsync(&mut self, nonblocking: bool) -> Result<u32, PortError> {
-        let Tx { control, sink, ring: Some(ring), bytes, ends, .. } = self else { return Ok(0) };
+        let Tx { control, sink, ring: Some(ring), bytes, ends, refused, .. } = self else { return Ok(0) };
         let counters = &control.counters;
         let mut left_the_ring = 0;
         loop {
@@ -124,6 +126,7 @@ impl<K: Sink> PortTx for Tx<K> {
                     Err(e) => match refusal(&control.name, 0, e) {
                         PortError::TooLong { .. } => {
                             count(&counters.dropped_long, 1);
+                            *refused = (refused.0 + 1, refused.1 + (ends[done].0 - begin(done)) as u64);
                             done += 1;
                         }
                         error => {
@@ -140,5 +143,8 @@ impl<K: Sink> PortTx for Tx<K> {
         }
         count(&counters.malformed, ring.take_malformed());
         Ok(left_the_ring)
+    }
+    fn take_refused(&mut self) -> (u64, u64) {
+        std::mem::take(&mut self.refused)
     }
 }

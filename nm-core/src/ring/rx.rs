@@ -222,6 +222,21 @@ impl RxRing {
         }
     }
 
+    /// Walks over the frames in the next `slots` slots that were not yet handed out, up to the first that `stop` says yes to: how
+    /// many slots lie before it, and whether there is one.
+    pub fn slots_before(&mut self, slots: u32, mut stop: impl FnMut(FrameRef<'_>) -> bool) -> (u32, bool) {
+        let mut passed = 0;
+        while passed < slots.min(self.ready()) {
+            let at = self.slots.add(self.cur, passed);
+            let used = match self.slots.frame(at, self.ready() - passed, &mut self.scratch) {
+                Ok((frame, _)) if stop(frame) => return (passed, true),
+                Ok((_, used)) | Err((_, used)) => used,
+            };
+            passed += used;
+        }
+        (passed, false)
+    }
+
     /// The frame's time, never a little before the last one's: senders' clocks and ours may differ by some hundred
     /// nanoseconds. More than [`CLOCK_STEP_NS`] is a clock that was set back, and is followed.
     #[inline(always)]
