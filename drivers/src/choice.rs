@@ -21,6 +21,7 @@ use crate::af_xdp::Mode;
 use crate::sys::interface::Interface;
 use crate::sys::netdev::{XdpFeatures, xdp_features};
 use crate::{af_packet, af_xdp, both, host, netmap, retreat};
+use nm_core::abi::NR_EXCLUSIVE;
 use nm_core::name::{NetmapName, NetmapRings};
 use nm_core::{Port, PortError, sys};
 
@@ -187,7 +188,20 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
             Err(error) => return Err(error),
         }
     }
-    Err(refused.unwrap_or(PortError::NoDevice { port: name.to_string() }))
+    let refused = refused.unwrap_or(PortError::NoDevice { port: name.to_string() });
+    Err(if options.driver.is_none() { says_what_x_costs(name, refused) } else { refused })
+}
+
+/// A card that only a packet socket can serve is refused to who wants it alone: not because of what the better drivers say.
+fn says_what_x_costs(name: &NetmapName, refused: PortError) -> PortError {
+    const HINT: &str = " (without /x a packet socket would serve the card, as a copy beside the host)";
+    match refused {
+        _ if name.flags & NR_EXCLUSIVE == 0 || name.rings != NetmapRings::All => refused,
+        PortError::Denied { port, what, source } => PortError::Denied { port, what: what + HINT, source },
+        PortError::Io { what, source } => PortError::Io { what: what + HINT, source },
+        // What is asked of the name, or of the card: a packet socket asks the same.
+        other => other,
+    }
 }
 
 fn open_by(way: Way, name: &NetmapName, options: &Options) -> Result<Port, PortError> {

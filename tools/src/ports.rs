@@ -21,6 +21,16 @@ pub struct TwoWay {
     pub info: Option<PortInfo>,
 }
 
+impl TwoWay {
+    /// Of an open port; its sleeping receiver is woken when the user wants to end.
+    pub fn of(port: Port, stop: &Arc<Stop>) -> TwoWay {
+        let info = port.control.info();
+        wake_at_the_end(Arc::downgrade(&port.control), stop.clone());
+        let sender = Sender::Rings(port.tx, info.clone());
+        TwoWay { receiver: Receiver::Rings(port.rx), sender, info: Some(info) }
+    }
+}
+
 /// The receiving side.
 pub enum Receiver {
     /// A port with rings: of a switch, a pipe, a card.
@@ -51,12 +61,7 @@ pub fn open(name: &str, immediate: bool, stop: &Arc<Stop>) -> Result<TwoWay, Err
         _ => None,
     };
     match rings {
-        Some(port) => {
-            let info = port.control.info();
-            wake_at_the_end(Arc::downgrade(&port.control), stop.clone());
-            let sender = Sender::Rings(port.tx, info.clone());
-            Ok(TwoWay { receiver: Receiver::Rings(port.rx), sender, info: Some(info) })
-        }
+        Some(port) => Ok(TwoWay::of(port, stop)),
         // Two handles: one alone may not be used by two threads.
         None => Ok(TwoWay {
             receiver: Receiver::Pcap(Handle::open(name, Use::Receive { immediate })?),

@@ -46,14 +46,26 @@ impl Pump {
     /// # Errors
     /// [`Error::Failed`] when one can't be opened, or they make a circle.
     pub fn open(tool: &'static str, pairs: &[[String; 2]], stop: &Arc<Stop>) -> Result<Pump, Error> {
+        let mut opened = Vec::new();
+        for pair in pairs {
+            let [a, b] = pair;
+            opened.push((pair.clone(), [ports::open(a, true, stop)?, ports::open(b, true, stop)?]));
+        }
+        Pump::of(tool, opened, stop)
+    }
+
+    /// Of pairs of ports with their names.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when they make a circle.
+    pub fn of(tool: &'static str, pairs: Vec<([String; 2], [TwoWay; 2])>, stop: &Arc<Stop>) -> Result<Pump, Error> {
         let (mut ends, mut ways, mut infos) = (Vec::new(), Vec::new(), Vec::new());
-        for [a, b] in pairs {
-            let [there, back] = [ports::open(a, true, stop)?, ports::open(b, true, stop)?];
+        for ([a, b], [there, back]) in pairs {
             let TwoWay { receiver: from_a, sender: to_a, info: info_a } = there;
             let TwoWay { receiver: from_b, sender: to_b, info: info_b } = back;
             infos.extend([info_a, info_b].into_iter().flatten());
             ends.extend([(from_a, to_b), (from_b, to_a)]);
-            for names in [[a, b], [b, a]] {
+            for names in [[&a, &b], [&b, &a]] {
                 ways.push(Way { names: names.map(String::clone), moved: Moved::default() });
             }
         }

@@ -294,6 +294,24 @@ fn frames_that_do_not_fit_a_card_are_shown_as_refused() {
     }
 }
 
+#[test]
+fn who_wants_a_card_alone_and_may_only_copy_is_told_what_to_leave_out() {
+    let (folder, Some((here, _there))) = (Folder::new(), two_hosts()) else { return };
+    if Command::new("setpriv").arg("--version").output().is_err() {
+        return skipped("setpriv is not installed");
+    }
+    // Rights for a packet socket, none for programs in the kernel.
+    let bridge = |name: &str| {
+        let line = format!("--inh-caps -all --bounding-set -all,+net_raw,+net_admin {BRIDGE} -i {name} -i vale0:a");
+        here.start(&folder, "setpriv", &line)
+    };
+    bridge("netmap:va/x").finish().refused(1, "(without /x a packet socket would serve the card");
+    let copy = bridge("netmap:va");
+    folder.await_port("vale0:a");
+    copy.interrupt();
+    copy.finish().ok();
+}
+
 /// The number that follows `name` in iperf3's JSON, behind `section`.
 fn number(json: &str, section: &str, name: &str) -> Option<f64> {
     let section = json.split_once(&format!("\"{section}\""))?.1;
