@@ -94,11 +94,12 @@ impl Patience {
 /// With more readers than processors each sleeps again and again for a few hundred frames, and each time costs its sender
 /// a wake (16 us), everybody a membarrier (up to 18 us), and preempts the sender. A reader that finds itself there naps on the clock
 /// instead, and nobody needs to do anything for it: eight listeners then get 4 to 6 times the frames for the same processor time.
-/// It stops when the shortest nap still finds the ring full (a sender that is alone fills it meanwhile: spinning is
+/// It stops when frames come as fast as a sender on another processor makes them, who has nobody else to serve (then spinning is
 /// better, and napping for a while forbidden, lest the two go on in lock-step), or when hardly anything comes.
 ///
 /// | a nap ends with | then |
 /// |---|---|
+/// | [`FAST`] frames a microsecond | none for [`FORBIDDEN`] |
 /// | the ring more than 3/4 full | half as long; at the shortest: none for [`FORBIDDEN`] |
 /// | less than 5/8 | a quarter longer |
 /// | fewer than [`MANY`] frames, four times in a row | none |
@@ -119,6 +120,8 @@ const SHORT_SLEEP: Duration = Duration::from_millis(1);
 /// 200 ms.
 const MANY: u32 = 4;
 const LEAN_NAPS: u8 = 4;
+/// Eight listeners get 2 or 3 each.
+const FAST: u128 = 8;
 const SHORTEST: Duration = Duration::from_micros(25);
 const FIRST: Duration = Duration::from_micros(100);
 const LONGEST: Duration = Duration::from_micros(250);
@@ -140,9 +143,13 @@ impl Naps {
         }
     }
 
-    /// A nap ended at `now` with so many of the ring's slots filled.
-    pub fn after_nap(&mut self, ready: u32, slots: u32, now: Instant) {
+    /// A nap, that took so long, ended at `now` with so many of the ring's slots filled.
+    pub fn after_nap(&mut self, ready: u32, slots: u32, took: Duration, now: Instant) {
         let Some(length) = self.length else { return };
+        if ready > MANY && u128::from(ready) > took.as_micros() * FAST {
+            *self = Naps { not_before: Some(now + FORBIDDEN), ..Naps::default() };
+            return;
+        }
         self.lean = if ready < MANY { self.lean + 1 } else { 0 };
         if ready > slots / 4 * 3 {
             if length == SHORTEST {
@@ -180,7 +187,7 @@ mod tests {
         assert_eq!(naps.length(), Some(FIRST));
         for _ in 0..LEAN_NAPS {
             assert!(naps.length().is_some());
-            naps.after_nap(MANY - 1, SLOTS, now);
+            naps.after_nap(MANY - 1, SLOTS, FIRST, now);
         }
         assert_eq!(naps.length(), None);
     }
@@ -201,7 +208,7 @@ mod tests {
         let mut naps = napping(now);
         let mut rounds = 0;
         while naps.length().is_some() {
-            naps.after_nap(SLOTS - 1, SLOTS, now);
+            naps.after_nap(SLOTS - 1, SLOTS, LONGEST, now);
             rounds += 1;
         }
         assert!(rounds <= 5, "{rounds}");
@@ -216,11 +223,23 @@ mod tests {
     }
 
     #[test]
+    fn a_sender_at_full_speed_forbids_naps_at_once() {
+        let now = Instant::now();
+        let mut naps = napping(now);
+        naps.after_nap(2000, 4 * SLOTS, FIRST, now);
+        assert!(naps.length().is_none());
+        for n in 0..20 {
+            naps.after_sleep(100, now + Duration::from_micros(300 * n));
+        }
+        assert_eq!(naps.length(), None);
+    }
+
+    #[test]
     fn naps_grow_to_their_longest_while_the_ring_has_room() {
         let now = Instant::now();
         let mut naps = napping(now);
         for _ in 0..20 {
-            naps.after_nap(SLOTS / 4, SLOTS, now);
+            naps.after_nap(SLOTS / 4, SLOTS, LONGEST, now);
         }
         assert_eq!(naps.length(), Some(LONGEST));
     }

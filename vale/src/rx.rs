@@ -168,7 +168,8 @@ impl Rx {
                     return Ok(Woken::Woken);
                 }
                 ready = self.sync();
-                self.naps.after_nap(ready, self.ring.likely_room(), Instant::now());
+                let after = Instant::now();
+                self.naps.after_nap(ready, self.ring.likely_room(), after.duration_since(now), after);
                 if self.naps.length().is_none() {
                     // ORDER: Relaxed; a hint.
                     self.member.page.sleep.napping.store(0, Ordering::Relaxed);
