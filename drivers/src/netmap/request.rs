@@ -9,6 +9,10 @@
 //! | `netmap:eth0*` | `eth0` | `NR_REG_NIC_SW` | |
 //! | `netmap:x{1`, `netmap:x}1` | the same as typed, `x{1` | `NR_REG_ALL_NIC` | |
 //!
+//! `nr_extra_bufs` is 0. Such buffers are for a program that keeps frames beyond their slots and walks the list at `ni_bufs_head` itself.
+//! Here frames are handed out in place until the reader releases them, and go on between rings by swapping buffers; nothing has
+//! a use for a buffer without a slot, and no form of a name asks for some (`nm_open` takes their number in its `nr_arg3`).
+//!
 //! `/FLAGS` are bits of `nr_flags` already. `NR_NO_TX_POLL` is always there: a reader's poll leaves the transmit rings to who
 //! sends.
 
