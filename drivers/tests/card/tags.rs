@@ -3,6 +3,7 @@
 
 use crate::common::{bytes_of, frame, netmap_name, read, sh};
 use crate::{Driver, options, packet, packet_socket, port_on, send_all};
+use drivers::Way;
 use drivers::af_xdp::{Mode, open};
 use drivers::bpf::btf::Function;
 use drivers::bpf::{Counters, Link, Tags, XdpProgram, attach_tcx};
@@ -196,5 +197,22 @@ fn the_verifier_walks_a_filter_once_whether_a_frame_had_a_tag_or_not() {
         let function = Function::VlanTag.number().expect("a function");
         let (plain, told) = (walked(None), walked(Some(Tags { ifindex: card, function })));
         assert!(plain > 3000 && told < plain + plain / 10, "{plain} became {told}");
+    });
+}
+
+#[test]
+fn a_driver_that_tells_no_tags_serves_without_them() {
+    crate::common::with_cable(|| {
+        let made = std::process::Command::new("ip").args(["tuntap", "add", "dev", "tp", "mode", "tap"]).status();
+        if !made.is_ok_and(|status| status.success()) {
+            return crate::common::skipped("no tap can be made here");
+        }
+        sh("ip link set tp up");
+        // A tap runs programs in its driver, and tells them nothing beside the frame.
+        let name = netmap_name("netmap:tp");
+        let probe = drivers::probe::probe(&name, &drivers::Options::default()).expect("a probe");
+        assert!(!probe.has_tags(Way::Xdp(Mode::Native)));
+        let mut port = port_on("tp", Mode::Native);
+        assert!(port.rx.offer_filter(&vlan_five()), "a filter runs there");
     });
 }
