@@ -32,7 +32,8 @@ const SPIN: Duration = Duration::from_micros(20);
 /// How often a reader that never sleeps asks whether the interface still exists, and one that sleeps while it is down.
 const CHECK_EVERY: Duration = Duration::from_millis(50);
 /// How long a reader that wants a batch sleeps on the clock: while frames stream, no more than there are buffers arrive
-/// at 14.88 M/s; while they trickle, at 8 M/s.
+/// at 14.88 M/s; while they trickle, at 8 M/s. Naps twice as long where the kernel copies saved 15 us of 870 for each 1,000 frames
+/// of which 990 are refused, and lost frames in floods that begin at 1.8 M/s.
 const NAP: Duration = Duration::from_micros(200);
 const LONGEST_NAP: Duration = Duration::from_micros(500);
 /// So many frames in a nap are a stream.
