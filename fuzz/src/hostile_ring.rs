@@ -37,7 +37,10 @@ impl Input<'_> {
     fn slot(&mut self) -> [u8; SLOT] {
         let buf = match self.u8() {
             255 => self.u32(),
-            n => u32::from(n) * (BUF_SIZE / STEP) / 4 % (Layout { rx_slots: SLOTS, tx_slots: SLOTS }.rx_place().num_bufs + 2),
+            n => {
+                u32::from(n) * (BUF_SIZE / STEP) / 4
+                    % (Layout { rx_slots: SLOTS, tx_slots: SLOTS }.rx_place().num_bufs + 2)
+            }
         };
         let (len, flags) = (self.u16(), self.u16());
         let len = if flags & 1 << 9 != 0 { BUF_SIZE as u16 } else { len };
