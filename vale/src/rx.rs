@@ -55,6 +55,8 @@ pub struct Rx {
     clock: Clock,
     /// The head at the end of the last wait.
     waited_at: u32,
+    /// The last sleep ended with frames, and soon.
+    brief: bool,
 }
 
 impl Rx {
@@ -72,6 +74,7 @@ impl Rx {
             naps: Naps::default(),
             clock: Clock::new(),
             waited_at: 0,
+            brief: false,
         }
     }
 
@@ -148,7 +151,8 @@ impl Rx {
         }
         let mut nap = FIRST_NAP;
         let mut streams = self.is_streaming();
-        let mut first = true;
+        // Who mostly sleeps for long would only be woken once more.
+        let mut first = self.brief;
         let started = Instant::now();
         let spin_end = started + self.patience.spin();
         let end = timeout.and_then(|t| started.checked_add(t));
@@ -200,9 +204,11 @@ impl Rx {
                     Sleep { slots, longest, fenced: true }
                 };
                 first = false;
+                let asleep = Instant::now();
                 if self.sleep(&sleep, end) {
                     return Ok(Woken::Woken);
                 }
+                self.brief = asleep.elapsed() < SHORT_SLEEP;
                 slept = !(ran_dry && shared);
             }
             ready = self.sync();
