@@ -12,9 +12,10 @@
 //! | reader | reads the bell; arms; heavy fence; looks at the tail; sleeps while the bell is what it read; disarms |
 //!
 //! One of the two sees what the other wrote before its fence, so no frame lies unnoticed. Who sleeps shortly, on the clock, saves
-//! the fence: should both have missed the other's word, which takes the same few nanoseconds, it looks again at the end. Who finds it armed rings first
-//! and disarms afterwards: one that dies between leaves it armed, for the next to ring again. The number keeps a late
-//! disarming from undoing the reader's next arming.
+//! the fence: should both have missed the other's word, which takes the same few nanoseconds, it looks again at the end.
+//!
+//! Who finds it armed rings first and disarms afterwards: one that dies between leaves it armed, for the next to ring
+//! again. The number keeps a late disarming from undoing the reader's next arming.
 
 use crate::shm::port_page::{ARMED_FD, PortPage};
 use crate::sync::{Fences, Ordering};

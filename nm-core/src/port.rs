@@ -69,7 +69,8 @@ pub trait PortRx: Send {
 
 /// The transmit side of a port.
 pub trait PortTx: Send {
-    /// Sends one frame, at once: when this returns `Ok` every receiver that had room owns it.
+    /// Sends one frame, at once: when this returns `Ok` every receiver that had room owns it. (A card whose frames the kernel copies
+    /// may get those that stream up to 100 us later.)
     /// With `nonblocking` a receiver without room is not waited for.
     ///
     /// # Errors
@@ -123,10 +124,7 @@ pub trait PortTx: Send {
                 moved.refused += 1;
             }
         }
-        let (frames, bytes) = self.take_refused();
-        moved.refused += frames;
-        moved.frames = moved.frames.saturating_sub(frames);
-        moved.bytes = moved.bytes.saturating_sub(bytes);
+        moved.refuse(self.take_refused());
         Ok(moved)
     }
 
@@ -146,6 +144,23 @@ pub struct Forwarded {
     pub bytes: u64,
     /// Frames that were not.
     pub refused: u64,
+}
+
+impl Forwarded {
+    /// Of those that were taken so many, with these bytes, were refused after all.
+    pub fn refuse(&mut self, (frames, bytes): (u64, u64)) {
+        self.refused += frames;
+        self.frames = self.frames.saturating_sub(frames);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+impl std::ops::AddAssign for Forwarded {
+    fn add_assign(&mut self, more: Forwarded) {
+        self.frames += more.frames;
+        self.bytes += more.bytes;
+        self.refused += more.refused;
+    }
 }
 
 /// What any thread, and a signal handler, may ask of an open port.

@@ -249,10 +249,7 @@ fn forward_rings(
             if let Some(completion) = completion {
                 completion.in_ring(ring, plain);
             }
-            let Forwarded { frames, bytes, refused } = tx.forward(ring, plain, false)?;
-            moved.frames += frames;
-            moved.bytes += bytes;
-            moved.refused += refused;
+            moved += tx.forward(ring, plain, false)?;
         }
         if let (true, Some(cutter)) = (long, &mut *cutter) {
             tx.take_refused();
@@ -265,10 +262,7 @@ fn forward_rings(
             let done = outgoing.done();
             ring.pass(done);
             tx.txsync(false)?;
-            let (frames, bytes) = tx.take_refused();
-            moved.refused += frames;
-            moved.frames = moved.frames.saturating_sub(frames);
-            moved.bytes = moved.bytes.saturating_sub(bytes);
+            moved.refuse(tx.take_refused());
         }
     }
     ring.release();

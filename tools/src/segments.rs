@@ -1,7 +1,7 @@
 //! TCP segments that are longer than the card's frames.
 //!
-//! A sender on a virtual cable leaves it to a card that never comes to cut what it sends, up to 64 KiB at once; a card may have merged what it
-//! received. AF_PACKET gives us both whole. No wire takes them, and a switch's other ports are wires as well: so who moves frames
+//! A sender on a virtual cable leaves it to a card that never comes to cut what it sends, up to 64 KiB at once; a card may
+//! have merged what it received. AF_PACKET gives us both whole. No wire takes them, and a switch's other ports are wires as well: so who moves frames
 //! from a card cuts them as the sender's card would have done, to the MTU of the card that they came by.
 //!
 //! ```text

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 const SPIN: Duration = Duration::from_micros(30);
 /// The longest sleep without a look.
 const NAP: Duration = Duration::from_millis(1);
-/// And without a fence, the first time: its reader, should it just have missed that somebody waits, is not missed for longer.
+/// The first one, which is not fenced: should the reader just have missed that somebody waits, it is over soon.
 const FIRST_NAP: Duration = Duration::from_micros(250);
 
 /// A sender's nap while the receiver naps.
@@ -55,6 +55,7 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
     if stalled != 0 {
         page.space.stalled.store(0, Ordering::Relaxed);
     }
+    // A long frame needs more than that, a short one a single slot.
     let reserve = if need > ring.reserve() { ring.reserve() } else { 0 };
     let usable = ring.num_slots() - reserve;
     let want = need.max(reserve + usable / 4);

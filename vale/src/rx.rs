@@ -29,7 +29,7 @@ const STREAM: u32 = 64;
 /// A sleep that is not fenced ends by itself after this long: what a missed bell costs, and how late the last frames of a stream are,
 /// which don't fill the ring as far as their reader then wants. The fence costs up to 18 us, and is paid by all processors: `bridge`
 /// between a sender and a reader on two processors carried 9 M/s with it, and 16 without.
-const SHORT_SLEEP: Duration = Duration::from_micros(250);
+const UNFENCED: Duration = Duration::from_micros(250);
 
 /// How a reader sleeps.
 struct Sleep {
@@ -183,7 +183,7 @@ impl Rx {
                 }
                 continue;
             }
-            let mut slept = false;
+            let mut slept = None;
             // Where the sender runs only while we don't, looking is in vain.
             let shared = slots == 1 && self.member.page.fill.processor.is_here();
             if slots == 1 && now < spin_end && !is_over(now) && !shared {
@@ -196,24 +196,24 @@ impl Rx {
                 let ran_dry = slots == 1 && std::mem::take(&mut streams);
                 let sleep = if ran_dry {
                     self.after_stream(shared)
-                } else if std::mem::take(&mut first) {
-                    Sleep { slots, longest: SHORT_SLEEP, fenced: false }
+                } else if first {
+                    Sleep { slots, longest: UNFENCED, fenced: false }
                 } else {
                     let longest = nap;
                     nap = (nap * 8).min(LONGEST_NAP);
                     Sleep { slots, longest, fenced: true }
                 };
                 first = false;
-                let asleep = Instant::now();
                 if self.sleep(&sleep, end) {
                     return Ok(Woken::Woken);
                 }
-                self.brief = asleep.elapsed() < SHORT_SLEEP;
-                slept = !(ran_dry && shared);
+                let after = Instant::now();
+                self.brief = after.duration_since(now) < UNFENCED;
+                slept = (!(ran_dry && shared)).then_some(after);
             }
             ready = self.sync();
-            if slept {
-                self.naps.after_sleep(ready, Instant::now());
+            if let Some(after) = slept {
+                self.naps.after_sleep(ready, after);
             }
             if ready >= slots {
                 return Ok(Woken::Frames);
@@ -264,7 +264,7 @@ impl Rx {
     fn after_stream(&self, shared: bool) -> Sleep {
         let slots = self.ring.likely_room();
         // Who shares the sender's processor takes it away when it is woken.
-        Sleep { slots: if shared { slots / 4 * 3 } else { slots / 2 }, longest: SHORT_SLEEP, fenced: false }
+        Sleep { slots: if shared { slots / 4 * 3 } else { slots / 2 }, longest: UNFENCED, fenced: false }
     }
 
     /// Sleeps until as many slots are filled, a wake, a signal, the end, or for its longest. True after a signal.

@@ -1,8 +1,8 @@
 //! VLAN tags that a card takes out of its frames, put back in the kernel.
 //!
-//! A card with `rxvlan` (or the other end of a virtual cable, for a VLAN interface's frames) hands the tag over beside the frame. libpcap puts it back, and so does
-//! this, before the filter looks: `vlan 5 and udp` is asked of the same bytes as there. A frame that the filter refuses, or that has
-//! no socket, is made what it was: its host still has the tag beside it.
+//! A card with `rxvlan` (or the other end of a virtual cable, for a VLAN interface's frames) hands the tag over beside the
+//! frame. libpcap puts it back, and so does this, before the filter looks: `vlan 5 and udp` is asked of the same bytes as there. A
+//! frame that the filter refuses, or that has no socket, is made what it was: its host still has the tag beside it.
 //!
 //! ```text
 //!          | addresses, 12 bytes         | type | ...

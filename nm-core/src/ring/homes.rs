@@ -5,7 +5,7 @@
 //! within so many slots from the reader's head ([`super::peer::PeerRing::free_for`]), where no two slots have one buffer.
 //!
 //! Cells are there for the processor's sake. Of a buffer a short frame fills one line, and two buffers a page: 8 listeners'
-//! rings are 17,000 pages, more than a TLB holds, and 500 in cells. That took the frames which 8 listeners get for a second of
+//! rings were 17,000 pages, more than a TLB holds, and are 1,000 in cells. That took the frames which 8 listeners get for a second of
 //! processor time from 14 to 25 million.
 //!
 //! Two cores share the memory. Where frames lie at a stride, the reader's hardware prefetcher learns it and takes the next

@@ -21,7 +21,7 @@ pub struct PeerRing {
 impl PeerRing {
     /// The receive ring of a mapped port. `None` when the mapping is shorter than its layout.
     pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<PeerRing> {
-        let reserve = layout.rx_slots - 1 - layout.rx_bufs().min(layout.rx_slots - 1);
+        let reserve = layout.rx_slots - 1 - layout.long_slots();
         Some(PeerRing { slots: Slots::new(mapping, &layout.rx_place())?, homes: homes(layout), reserve })
     }
 
@@ -104,10 +104,5 @@ impl PeerRing {
         *tail = self.slots.add(*tail, frames);
         *at = from.advance(*at, frames);
         (frames, bytes)
-    }
-
-    /// The slot after `at`, for passing over one that can't be used.
-    pub fn after(&self, at: u32) -> u32 {
-        if at >= self.slots.num_slots() { 0 } else { self.slots.next(at) }
     }
 }

@@ -63,7 +63,7 @@ impl RxRing {
     pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<RxRing> {
         let bufs = (0..layout.rx_slots).map(|n| layout.rx_buf(n % layout.rx_bufs())).collect();
         let ring = RxRing::make(mapping, &layout.rx_place(), bufs)?;
-        Some(RxRing { homes: Some(homes(layout)), long_slots: layout.rx_bufs().min(layout.rx_slots - 1), ..ring })
+        Some(RxRing { homes: Some(homes(layout)), long_slots: layout.long_slots(), ..ring })
     }
 
     /// A ring at `place`, made fresh, whose slots begin with these buffers. `None` when it does not lie in the mapping

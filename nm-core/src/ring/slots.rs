@@ -385,8 +385,7 @@ impl Slots {
         let (first, second) = split(addresses);
         let most = self.room.min(from.room) as usize;
         let mut bytes = 0u64;
-        let mut done = 0;
-        while done < frames {
+        for done in 0..frames {
             // ORDER: Relaxed; `from` is the caller's own ring.
             let s = Slot::unpack(from.cell(src).word.load(Ordering::Relaxed));
             let len = usize::from(s.len);
@@ -414,9 +413,8 @@ impl Slots {
             }
             dst = self.next(dst);
             src = from.next(src);
-            done += 1;
         }
-        (done, bytes)
+        (frames, bytes)
     }
 
     #[inline(always)]

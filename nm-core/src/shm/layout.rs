@@ -87,6 +87,12 @@ impl Layout {
         if divides { self.rx_slots / SHARERS } else { self.rx_slots }
     }
 
+    /// The most slots of the receive ring that are filled when the last frame is a long one: two slots that share a buffer are not
+    /// among them.
+    pub fn long_slots(&self) -> u32 {
+        self.rx_bufs().min(self.rx_slots - 1)
+    }
+
     /// The number of buffer number `n` of the receive ring, in the order of memory.
     pub fn rx_buf(&self, n: u32) -> u32 {
         self.cell(self.rx_slots) + n * (BUF_SIZE / STEP)
