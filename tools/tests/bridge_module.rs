@@ -13,6 +13,15 @@ use tools::stop::Stop;
 
 const FRAMES: u32 = 300;
 
+/// Ends the bridge, also when a test gives up on it.
+struct Ends<'a>(&'a Stop);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.request();
+    }
+}
+
 /// Bridges two ports while frames arrive at both: `rings` are the receive rings that they arrive at, and the transmit rings
 /// that those of the other one have to leave by. What was moved, as bridge tells it.
 fn bridge([one, other]: [(&Fake, &str); 2], arrive: [usize; 2], leave: [usize; 2]) -> String {
@@ -22,6 +31,7 @@ fn bridge([one, other]: [(&Fake, &str); 2], arrive: [usize; 2], leave: [usize; 2
     let pump = Pump::of("bridge", vec![(names, [two_way(one), two_way(other)])], &stop).expect("a pump");
     std::thread::scope(|threads| {
         let moving = threads.spawn(|| pump.run(256));
+        let ends = Ends(&stop);
         let lens = [60, 1514, 1000];
         let sent = arrive.map(|ring| -> Vec<Vec<u8>> {
             (0..FRAMES).map(|n| frame(ring, n, lens[n as usize % lens.len()])).collect()
@@ -41,7 +51,7 @@ fn bridge([one, other]: [(&Fake, &str); 2], arrive: [usize; 2], leave: [usize; 2
             }
             assert!(left() == *sent, "{} of {} left by ring {ring}", left().len(), sent.len());
         }
-        stop.request();
+        drop(ends);
         moving.join().expect("no panic").expect("an end").text()
     })
 }

@@ -2,7 +2,9 @@
 
 use drivers::netmap::{Bytes, Device, Direction, HEADER};
 use drivers::sys::wait::{Event, Ready, poll};
-use nm_core::abi::{NS_BUF_CHANGED, NS_MOREFRAG, netmap_if, netmap_ring, netmap_slot};
+use nm_core::abi::{
+    NR_REG_ALL_NIC, NR_REG_ONE_NIC, NR_REG_SW, NS_BUF_CHANGED, NS_MOREFRAG, netmap_if, netmap_ring, netmap_slot,
+};
 use nm_core::name::{NetmapName, PortName};
 use nm_core::shm::mapping::Mapping;
 use nm_core::sync::{AtomicU32, AtomicU64, Ordering};
@@ -36,7 +38,22 @@ pub const SLOTS: u32 = 16;
 
 /// The module: cheap to clone, one of them for the driver, one for the test.
 #[derive(Clone)]
-pub struct Fake(pub Arc<Inside>);
+pub struct Fake(pub Arc<Inside>, Arc<Bound>);
+
+/// What a port's own descriptor of the module has: two ports neither take each other's wake-ups nor wait for each other's rings.
+struct Bound {
+    arrived: Event,
+    /// A bit for each receive ring, host's last.
+    rings: AtomicU32,
+}
+
+impl Bound {
+    fn new(inside: &Inside) -> Arc<Bound> {
+        let bound = Arc::new(Bound { arrived: Event::new().expect("an event"), rings: AtomicU32::new(u32::MAX) });
+        inside.bound.lock().expect("no test panicked here").push(Arc::clone(&bound));
+        bound
+    }
+}
 
 pub struct Inside {
     /// The memory: each port maps it for itself.
@@ -44,7 +61,7 @@ pub struct Inside {
     pub memory_id: Option<NonZeroU16>,
     pub mapping: Arc<Mapping>,
     pub state: Mutex<State>,
-    pub arrived: Event,
+    bound: Mutex<Vec<Arc<Bound>>>,
 }
 
 /// What the kernel keeps for itself.
@@ -98,20 +115,23 @@ impl Fake {
     pub fn new() -> Fake {
         static NEXT_ID: AtomicU16 = AtomicU16::new(1);
         let memory = memory();
-        let fake = Fake(Arc::new(Inside {
+        let inside = Arc::new(Inside {
             mapping: Mapping::new(&memory, MEMORY).expect("memory"),
             memory,
             memory_id: NonZeroU16::new(NEXT_ID.fetch_add(1, Ordering::Relaxed)),
             state: Mutex::default(),
-            arrived: Event::new().expect("an event"),
-        }));
+            bound: Mutex::default(),
+        });
+        let bound = Bound::new(&inside);
+        let fake = Fake(inside, bound);
         fake.make();
         fake
     }
 
     /// A port of it.
     pub fn open(&self, text: &str) -> Port {
-        drivers::netmap::open_on(self.clone(), &name(text)).unwrap_or_else(|e| panic!("{text}: {e}"))
+        let device = Fake(Arc::clone(&self.0), Bound::new(&self.0));
+        drivers::netmap::open_on(device, &name(text)).unwrap_or_else(|e| panic!("{text}: {e}"))
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -235,7 +255,12 @@ impl Fake {
     /// A frame reaches receive ring `ring`; a reader in poll wakes.
     pub fn arrive(&self, ring: usize, frame: &[u8]) {
         self.state().incoming[ring].push_back(frame.to_vec());
-        self.0.arrived.set();
+        self.wake();
+    }
+
+    /// Whoever is in poll looks again.
+    pub fn wake(&self) {
+        self.0.bound.lock().expect("no test panicked here").iter().for_each(|bound| bound.arrived.set());
     }
 
     /// What the module's rxsync does.
@@ -301,9 +326,11 @@ impl Fake {
         }
     }
 
-    /// Whether poll would find a slot beyond a ring's `cur`.
+    /// Whether poll would find a slot beyond the `cur` of a ring that this descriptor is bound to.
     pub fn is_readable(&self) -> bool {
-        (0..RING_COUNTS[2] + RING_COUNTS[3]).map(Fake::rx).any(|ring| {
+        let bound = self.1.rings.load(Ordering::Relaxed);
+        let rings = (0..RING_COUNTS[2] + RING_COUNTS[3]).filter(|n| bound & 1 << n != 0);
+        rings.map(Fake::rx).any(|ring| {
             let [cur, tail] = [offset_of!(netmap_ring, cur), offset_of!(netmap_ring, tail)]
                 .map(|o| self.field(ring, o).load(Ordering::Acquire));
             cur != tail
@@ -327,6 +354,14 @@ impl Device for Fake {
                 body[..8].copy_from_slice(&state.offset.unwrap_or(INTERFACE as u64).to_ne_bytes());
                 body[8..16].copy_from_slice(&(MEMORY as u64).to_ne_bytes());
                 body[32..34].copy_from_slice(&self.0.memory_id.map_or(0, NonZeroU16::get).to_ne_bytes());
+                let (card, host) = ((1 << RING_COUNTS[2]) - 1, 1 << RING_COUNTS[2]);
+                let rings = match u32::from_ne_bytes([body[36], body[37], body[38], body[39]]) {
+                    NR_REG_ALL_NIC => card,
+                    NR_REG_SW => host,
+                    NR_REG_ONE_NIC => 1 << body[34],
+                    _ => u32::MAX,
+                };
+                self.1.rings.store(rings, Ordering::Relaxed);
             }
             (2, 32) => {
                 body[..8].copy_from_slice(&(MEMORY as u64).to_ne_bytes());
@@ -360,7 +395,7 @@ impl Device for Fake {
     }
 
     fn poll(&self, wake: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<Ready> {
-        self.0.arrived.clear();
+        self.1.arrived.clear();
         {
             let mut state = self.state();
             state.polls += 1;
@@ -370,7 +405,7 @@ impl Device for Fake {
             self.sync_rx(&mut state);
         }
         if !self.is_readable() {
-            poll([self.0.arrived.as_fd(), wake], timeout)?;
+            poll([self.1.arrived.as_fd(), wake], timeout)?;
             let mut state = self.state();
             self.sync_rx(&mut state);
             if state.gone {

@@ -178,7 +178,7 @@ fn an_interface_that_disappears_is_an_error_and_no_spin() {
         threads.spawn(|| {
             std::thread::sleep(Duration::from_millis(30));
             fake.state().gone = true;
-            fake.0.arrived.set();
+            fake.wake();
         });
         assert!(matches!(port.rx.wait(1, None), Err(PortError::Disappeared)));
     });
