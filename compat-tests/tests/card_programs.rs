@@ -248,6 +248,29 @@ fn questions_about_a_card() {
     });
 }
 
+/// On a card that stamps its frames, as far as a cable can be made out to be one, all is as with the system's library: the types, the warnings, the
+/// errors, and whose time each frame has. A cable loses the stamp of a frame on its way to a program in its driver.
+#[test]
+fn a_cards_own_times() {
+    with_each_driver(|cable, sandbox, driver| {
+        for line in ["link add vc type veth peer name vd", "link set vc up", "link set vd up"] {
+            cable.near(Program::new("ip").args(line.split(' '))).finish_within(LIMIT).expect_success();
+        }
+        for refusal in [0, libc::EPERM, libc::ERANGE, libc::EOPNOTSUPP, libc::EIO] {
+            let refusal = refusal.to_string();
+            let asked = |program: Program, device: &str| {
+                cable.near(program.args([device, "vc", "vd", &refusal])).finish_within(LIMIT).expect_success().stdout
+            };
+            let theirs = asked(Program::new(cc::program("stamped.c")), "vc");
+            let ours = sandbox.ours(cc::program("stamped.c")).env("NETMAP_DRIVER", driver);
+            let ours = asked(ours, "netmap:vc");
+            assert_eq!(theirs.contains("frame 1: card"), refusal == "0", "{theirs}");
+            let expected = if driver == "xdp" { theirs.replace(": card", ": host") } else { theirs };
+            assert_eq!(ours, expected, "{driver} {refusal}: left is ours, right is the system's");
+        }
+    });
+}
+
 /// Who asks for frames that a port never has is told where they are.
 #[test]
 fn frames_of_one_direction() {

@@ -27,8 +27,10 @@ mod tx;
 
 use crate::copying::{self, Control};
 use crate::flags;
+use crate::stamping::CardTimes;
 use crate::sys::interface::Interface;
 use crate::sys::packet::{OVERHEAD, PacketSocket};
+use crate::times::Times;
 use nm_core::name::{NetmapName, NetmapRings};
 use nm_core::shm::layout::{Layout, MAX_SLOTS, SHARERS};
 use nm_core::{Port, PortError};
@@ -36,17 +38,19 @@ use std::io;
 use std::sync::Arc;
 
 /// How a port is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Frames that the kernel keeps for us, at most 65,536; `None`: 4,096.
     pub frames: Option<u32>,
     /// The card takes in frames for others, too.
     pub promiscuous: bool,
+    /// Frames have the card's times, where it has stamped them.
+    pub card_times: Option<CardTimes>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { frames: None, promiscuous: true }
+        Options { frames: None, promiscuous: true, card_times: None }
     }
 }
 
@@ -93,6 +97,9 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     let frames = options.frames.unwrap_or(FRAMES).clamp(64, MAX_SLOTS / SHARERS);
     let frame_size = (card.mtu.saturating_add(HEADER + OVERHEAD as u32)).clamp(2048, 65_536).next_power_of_two();
     let frames = socket.make_ring(frames, frame_size).map_err(|e| io("receive ring", e))?;
+    if options.card_times.is_some() {
+        socket.take_card_stamps().map_err(|e| io("PACKET_TIMESTAMP", e))?;
+    }
     socket.bypass_queues().map_err(|e| io("PACKET_QDISC_BYPASS", e))?;
     if options.promiscuous {
         socket.promiscuous(card.index).map_err(|e| io("PACKET_ADD_MEMBERSHIP", e))?;
@@ -103,7 +110,9 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     let socket = Arc::new(socket);
     let (asked, memory) = (Arc::clone(&socket), frames.memory() as u64);
     let drops = Box::new(move || u64::from(asked.statistics().1));
-    let control = Control::new(port.clone(), "af_packet", layout, memory, drops).map_err(|e| io("eventfd", e))?;
-    let source = rx::Frames::new(port.clone(), card, Arc::clone(&socket), frames);
+    let mut control = Control::new(port.clone(), "af_packet", layout, memory, drops).map_err(|e| io("eventfd", e))?;
+    control.stamped_by_card = options.card_times.is_some();
+    let card_times = options.card_times.clone().map(Times::of_card);
+    let source = rx::Frames::new(port.clone(), card, Arc::clone(&socket), frames, card_times);
     copying::open(Arc::new(control), source, tx::Wire(socket)).map(|port| flags::honour(name, port))
 }

@@ -16,7 +16,6 @@
 //! | `ring.rs` | the kernel's rings, as positions |
 //! | `queue.rs` | sockets, one for each queue of the card |
 //! | `attach.rs` | the program on the interface, and the filter in it |
-//! | `times.rs` | the frames' times |
 //! | `error.rs` | what went wrong, in the words of ports |
 //!
 //! **Modes**, the best one that the driver has: the card writes into our buffers (*zero-copy*); the program runs in the
@@ -40,12 +39,12 @@ pub mod kicker;
 mod queue;
 pub mod ring;
 pub mod rx;
-mod times;
 pub mod tx;
 pub mod umem;
 
 use crate::Error;
 use crate::flags;
+use crate::stamping::CardTimes;
 use crate::sys::bpf::XdpMode;
 use crate::sys::card::{Watch, receive_queues};
 use crate::sys::interface::Interface;
@@ -64,7 +63,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use umem::Layout;
 
 /// How a port is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Buffers to receive into, of all queues; `None`: enough for most.
     pub rx_slots: Option<u32>,
@@ -74,11 +73,13 @@ pub struct Options {
     pub busy_poll_us: u32,
     /// The best mode that is tried.
     pub mode: Mode,
+    /// Frames have the card's times, where its driver tells them to a program.
+    pub card_times: Option<CardTimes>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { rx_slots: None, promiscuous: true, busy_poll_us: 0, mode: Mode::ZeroCopy }
+        Options { rx_slots: None, promiscuous: true, busy_poll_us: 0, mode: Mode::ZeroCopy, card_times: None }
     }
 }
 
@@ -182,7 +183,8 @@ pub(crate) fn open_rings(name: &NetmapName, options: &Options) -> Result<(Port, 
     // keep a virtual cable from passing merged frames of 64 KiB.
     let tries = modes.flat_map(|mode| [(mode, pieces), (mode, true)].into_iter().take(if pieces { 1 } else { 2 }));
     for (mode, pieces) in tries {
-        match attempt(&failure, mode, card.index, count, &numbers, &region, &layout, pieces) {
+        let stamped = options.card_times.is_some();
+        match attempt(&failure, mode, card.index, count, &numbers, &region, &layout, pieces, stamped) {
             Ok((mut attachment, queues, out)) => {
                 attachment.queues = queues.iter().map(|queue| (queue.number, Arc::clone(&queue.socket))).collect();
                 if options.busy_poll_us > 0 {
@@ -191,9 +193,12 @@ pub(crate) fn open_rings(name: &NetmapName, options: &Options) -> Result<(Port, 
                     }
                 }
                 attachment.give().map_err(|e| failure.driver(e))?;
+                let card_times = options.card_times.clone().filter(|_| attachment.card_time.is_some());
                 let names = (failure.port.clone(), name.ifname.clone());
-                return assemble(&failure, names, &card, watch, mode, attachment, queues, out, &region, layout, pieces)
-                    .map(|(port, rings)| (flags::honour(name, port), rings));
+                return assemble(
+                    &failure, names, &card, watch, mode, attachment, queues, out, &region, layout, pieces, card_times,
+                )
+                .map(|(port, rings)| (flags::honour(name, port), rings));
             }
             Err(Attempt::Next(error)) => refused = Some(error),
             Err(Attempt::End(error)) => return Err(error),
@@ -229,11 +234,12 @@ fn attempt(
     region: &Mapping,
     layout: &Layout,
     pieces: bool,
+    stamped: bool,
 ) -> Result<Opened, Attempt> {
     // Without a copy the frame that got its tag back begins before its buffer, and is moved (rx.rs). A piece that fills its
     // buffer has no room for that.
     let tags = mode != Mode::ZeroCopy || !pieces;
-    let attachment = match Attachment::new(ifindex, mode.hook(), count, pieces, tags) {
+    let attachment = match Attachment::new(ifindex, mode.hook(), count, pieces, tags, stamped) {
         Ok(attachment) => attachment,
         Err(error) if mode != Mode::Generic && error::is_about_the_mode(&error) => {
             return Err(Attempt::Next(failure.driver(error)));
@@ -260,6 +266,7 @@ fn assemble(
     region: &Arc<Mapping>,
     layout: Layout,
     pieces: bool,
+    card_times: Option<CardTimes>,
 ) -> Result<(Port, Rings), PortError> {
     let no_room = || failure.io("memory", std::io::ErrorKind::UnexpectedEof.into());
     // The receive ring's slots get their buffers with their frames.
@@ -279,6 +286,7 @@ fn assemble(
         sender: Arc::clone(&out.socket),
         sockets,
         watch: Arc::new(watch),
+        card_times,
         wake: Event::new().map_err(|e| failure.io("eventfd", e))?,
         woken: AtomicBool::new(false),
         counters: Counters::default(),
@@ -303,6 +311,8 @@ pub(crate) struct Shared {
     sender: Arc<XdpSocket>,
     sockets: Vec<Arc<XdpSocket>>,
     watch: Arc<Watch>,
+    /// How the reader has the times that the card told.
+    card_times: Option<CardTimes>,
     /// Set by [`PortControl::wake`].
     wake: Event,
     woken: AtomicBool,
@@ -426,6 +436,10 @@ impl PortControl for Shared {
 
     fn count_rejected(&self, frames: u64) {
         count_together(&self.counters.rejected, frames);
+    }
+
+    fn stamped_by_card(&self) -> bool {
+        self.card_times.is_some()
     }
 
     fn leave_to_host(&self, leave: bool) {

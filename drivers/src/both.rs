@@ -77,6 +77,10 @@ impl PortControl for Control {
         }
     }
 
+    fn stamped_by_card(&self) -> bool {
+        self.halves[0].stamped_by_card()
+    }
+
     /// Whichever half the frames came from.
     fn count_rejected(&self, frames: u64) {
         self.halves[0].count_rejected(frames);

@@ -24,6 +24,7 @@
 //! | `metadata.rs` | what lies in front of a frame, for who reads it: [`Metadata`] |
 //! | `counters.rs` | what the program counts: [`Counters`] |
 //! | `tags.rs` | VLAN tags that a card takes out, put back |
+//! | `card_time.rs` | a frame's time by the card's clock |
 //! | `btf.rs` | the numbers of the kernel's own functions |
 //! | `redirect.rs` | the programs of host rings: a frame goes to another interface |
 //! | `attach.rs` | programs on interfaces, and off again: [`Link`] |
@@ -41,10 +42,12 @@
 //! one buffer), and search trees of any length.
 //!
 //! # Time
-//! `bpf_ktime_get_ns`: CLOCK_MONOTONIC, taken when the filter has accepted the frame; so each frame of a batch has its own.
+//! `bpf_ktime_get_ns`: CLOCK_MONOTONIC, taken when the filter has accepted the frame; so each frame of a batch has its own. Where the
+//! card's own was asked for, that of its reception, as far as the driver tells one.
 
 mod attach;
 pub mod btf;
+mod card_time;
 mod counters;
 pub(crate) mod metadata;
 mod program;
@@ -52,6 +55,7 @@ mod redirect;
 mod tags;
 
 pub use attach::{Link, attach_tcx, attach_xdp};
+pub use card_time::CardTime;
 pub use counters::{Counters, Counts};
 pub use metadata::{METADATA_LEN, Metadata};
 pub use program::XdpProgram;

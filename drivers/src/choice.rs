@@ -18,6 +18,7 @@
 //! | `netmap:vale0:a`, pipes | nothing here: a pipe can be a switch of two ports |
 
 use crate::af_xdp::Mode;
+use crate::stamping::{self, Stamping};
 use crate::sys::interface::Interface;
 use crate::sys::netdev::{XdpFeatures, xdp_features};
 use crate::{af_packet, af_xdp, both, host, netmap, retreat};
@@ -47,6 +48,9 @@ pub struct Options {
     pub driver: Option<Driver>,
     /// Microseconds that the driver is kept at work by each call (AF_XDP); 0: its interrupts wake it.
     pub busy_poll_us: u32,
+    /// Whose clock the frames' times are of; a card that can't stamp them gives the host's
+    /// ([`stamped_by_card`](nm_core::PortControl::stamped_by_card)).
+    pub stamping: Stamping,
 }
 
 /// The most of them: longer, and a call would not return.
@@ -206,16 +210,21 @@ fn says_what_x_costs(name: &NetmapName, refused: PortError) -> PortError {
 
 fn open_by(way: Way, name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     let Options { rx_slots, promiscuous, busy_poll_us, .. } = *options;
+    let card_times = match Interface::find(&name.ifname) {
+        Ok(card) => stamping::begin(&name.to_string(), &name.ifname, card.index, way, options.stamping)?,
+        // What is wrong with the name its driver says.
+        Err(_) => None,
+    };
     match way {
         Way::Module => netmap::open(name),
         Way::Xdp(mode) => {
-            let xdp = af_xdp::Options { rx_slots, promiscuous, busy_poll_us, mode };
+            let xdp = af_xdp::Options { rx_slots, promiscuous, busy_poll_us, mode, card_times };
             match options.driver {
                 None => retreat::open(name, &xdp),
                 Some(_) => af_xdp::open(name, &xdp),
             }
         }
-        Way::Packet => af_packet::open(name, &af_packet::Options { frames: rx_slots, promiscuous }),
+        Way::Packet => af_packet::open(name, &af_packet::Options { frames: rx_slots, promiscuous, card_times }),
     }
 }
 

@@ -6,6 +6,7 @@
 //! - [`bpf`]: programs that the kernel runs for us, on a card's frames before the host sees them.
 //! - [`host`]: a card's host rings: what the host sends to it, and frames for the host.
 //! - [`netmap`]: a card, or any port of netmap(4), through the netmap kernel module.
+//! - [`stamping`]: whose clock the frames' times are of.
 //! - [`sys`]: the system calls of all drivers, each as a safe function; the crate's only `unsafe`.
 
 pub mod af_packet;
@@ -20,7 +21,10 @@ pub mod host;
 pub mod netmap;
 pub mod probe;
 mod retreat;
+pub mod stamping;
 pub mod sys;
+mod times;
 
 pub use choice::{Driver, Offer, Options, Way, offers, open};
 pub use error::Error;
+pub use stamping::Stamping;

@@ -3,10 +3,11 @@
 use crate::af_xdp::Mode;
 use crate::bpf::btf::Function;
 use crate::choice::{Driver, Offer, Options, Way, offers};
+use crate::stamping::{Stamping, offered};
 use crate::sys::bpf::{MapKind, has_capabilities, map_create, program_by_id, program_info};
 use crate::sys::card::{Watch, driver, receive_queues};
 use crate::sys::interface::Interface;
-use crate::sys::netdev::xdp_features;
+use crate::sys::netdev::{XdpFeatures, xdp_features};
 use crate::sys::netlink::xdp_program_id;
 use nm_core::PortError;
 use nm_core::name::NetmapName;
@@ -25,6 +26,8 @@ pub struct Probe {
     pub up: bool,
     /// Kernel and driver tell the program on the card the VLAN tags that the card takes out of its frames.
     pub tags_told: bool,
+    /// Whose clock the frames' times may be of, by the chosen way; empty: the host's, without a choice.
+    pub stampings: Vec<Stamping>,
     /// The ways to its frames, best first.
     pub offers: Vec<Offer>,
     /// The first that can be gone, and will be unless the kernel refuses what it seems to have.
@@ -50,13 +53,14 @@ pub fn probe(name: &NetmapName, options: &Options) -> Result<Probe, PortError> {
     let chosen = offers.iter().filter(allowed).find(|offer| offer.missing.is_none()).map(|offer| offer.way);
     // Who has the card has its frames: the next way would be no answer to that.
     let chosen = chosen.filter(|_| !offers.iter().filter(allowed).any(|offer| offer.missing == Some(TAKEN)));
+    let features = xdp_features(card.index).ok().flatten();
     Ok(Probe {
         kernel_driver: driver(&name.ifname),
         queues: receive_queues(&name.ifname),
         mtu: card.mtu,
         up: card.up,
-        tags_told: matches!(xdp_features(card.index), Ok(Some(f)) if f.vlan_tags())
-            && Function::VlanTag.number().is_some(),
+        tags_told: features.is_some_and(XdpFeatures::vlan_tags) && Function::VlanTag.number().is_some(),
+        stampings: chosen.map_or(Vec::new(), |way| offered(&name.ifname, card.index, way)),
         offers,
         chosen,
         pinned: options.driver,

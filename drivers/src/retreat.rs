@@ -34,7 +34,9 @@ const NOTHING: [libc::sock_filter; 1] =
 /// As [`af_xdp::open`].
 pub fn open(name: &NetmapName, options: &af_xdp::Options) -> Result<Port, PortError> {
     let (port, rings) = af_xdp::open_rings(name, options)?;
-    let copies = af_packet::open(name, &af_packet::Options { frames: Some(FRAMES), promiscuous: false });
+    // In promiscuous mode is the card already.
+    let (frames, promiscuous, card_times) = (Some(FRAMES), false, options.card_times.clone());
+    let copies = af_packet::open(name, &af_packet::Options { frames, promiscuous, card_times });
     // A single ring, for one, is nothing that a packet socket has.
     let Ok(mut copies) = copies else { return Ok(port) };
     if !copies.rx.offer_filter(&NOTHING) {
@@ -171,6 +173,10 @@ impl PortControl for Control {
             false => self.rings.info(),
             true => PortInfo { driver: "af_packet, for the filter came without privileges", ..self.copies.info() },
         }
+    }
+
+    fn stamped_by_card(&self) -> bool {
+        self.rings.stamped_by_card()
     }
 
     fn count_rejected(&self, frames: u64) {

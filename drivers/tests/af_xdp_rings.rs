@@ -5,6 +5,8 @@ use drivers::af_xdp::ring::{Cells, Descriptor, Filler, Taker};
 use drivers::af_xdp::rx::{In, Mover};
 use drivers::af_xdp::umem::Layout;
 use drivers::bpf::{METADATA_LEN, Metadata};
+use drivers::stamping::CardTimes;
+use drivers::sys::card::CardClock;
 use nm_core::shm::mapping::Mapping;
 use nm_core::sync::{AtomicU32, AtomicU64};
 use nm_core::{RxRing, TxRing};
@@ -148,7 +150,7 @@ fn a_frame_has_the_time_of_its_own_metadata_and_none_of_an_earlier_frame() {
         // Every third frame comes without metadata, in a buffer that had some of an hour ago.
         let ago = if n % 3 == 0 { 3_600_000_000_000 } else { 0 };
         let time_ns = drivers::sys::xdp::monotonic_ns() - ago.min(drivers::sys::xdp::monotonic_ns() / 2);
-        port.metadata = (n % 3 != 2).then_some(Metadata { time_ns, generation: 1 });
+        port.metadata = (n % 3 != 2).then_some(Metadata { time_ns, by_card: false, generation: 1 });
         assert!(port.arrive(&[60]));
         port.mover.sync();
         let told = port.mover.ring.next_frame().expect("a frame").time_ns;
@@ -157,6 +159,21 @@ fn a_frame_has_the_time_of_its_own_metadata_and_none_of_an_earlier_frame() {
         assert_eq!(recent, n % 3 != 0, "frame {n}: {told}, after {last}");
         last = told;
     }
+}
+
+#[test]
+fn a_cards_time_is_told_as_it_is_unless_its_clock_is_known() {
+    let mut port = Receiving::new(0);
+    for (len, time_ns) in [(60, 1), (61, 5_000_000_000), (62, u64::MAX)] {
+        port.metadata = Some(Metadata { time_ns, by_card: true, generation: 1 });
+        assert!(port.arrive(&[len]));
+        assert_eq!(next(&mut port), (len, time_ns));
+    }
+    port.mover.stamped_by(&CardTimes::Synced(Arc::new(CardClock::monotonic())));
+    let time_ns = drivers::sys::xdp::monotonic_ns();
+    port.metadata = Some(Metadata { time_ns, by_card: true, generation: 1 });
+    assert!(port.arrive(&[63]));
+    assert!(nm_core::sys::realtime_ns().abs_diff(next(&mut port).1) < 1_000_000_000);
 }
 
 #[test]
@@ -175,7 +192,7 @@ fn a_frame_that_got_its_tag_back_before_its_buffer_is_moved_into_it() {
         let buf_idx = LAYOUT.chunks().buffer(address).unwrap();
         let noted = n % 3 > 0;
         if noted {
-            let metadata = Metadata { time_ns: old, generation: 1 };
+            let metadata = Metadata { time_ns: old, by_card: false, generation: 1 };
             assert!(port.mover.ring.set_note(buf_idx, METADATA_LEN as u32 + 4, metadata.bytes()));
         }
         assert!(port.mover.ring.set_note(buf_idx, 4, [frame[0], frame[1], frame[2], frame[3]]));
@@ -209,7 +226,7 @@ fn next(port: &mut Receiving) -> (u32, u64) {
 fn what_was_refused_or_came_in_pieces_leaves_no_time_for_the_next_frame_in_its_buffer() {
     let now = drivers::sys::xdp::monotonic_ns();
     // An hour ago, or as long as this machine runs.
-    let old = Metadata { time_ns: now - (now / 2).min(3_600_000_000_000), generation: 1 };
+    let old = Metadata { time_ns: now - (now / 2).min(3_600_000_000_000), by_card: false, generation: 1 };
     for (lens, comes) in [(&[1792, 700][..], true), (&[1793], false), (&[70_000], false), (&[1792, 1793], false)] {
         let mut port = Receiving::new(0);
         port.metadata = Some(old);
@@ -234,15 +251,17 @@ fn what_was_refused_or_came_in_pieces_leaves_no_time_for_the_next_frame_in_its_b
 #[test]
 fn a_batch_keeps_its_order_whichever_of_its_frames_want_a_look_at_the_clock() {
     let mut port = Receiving::new(u32::MAX - 100);
+    port.mover.stamped_by(&CardTimes::Synced(Arc::new(CardClock::monotonic())));
     let difference = nm_core::sys::realtime_ns() - drivers::sys::xdp::monotonic_ns();
     for round in 0..20u64 {
         let now = drivers::sys::xdp::monotonic_ns();
-        // Known times; times beyond what is known of the clocks; none; frames of two pieces.
+        // Known times of the host and of the card; times beyond what is known of the clocks; none; frames of two pieces.
         let expected: Vec<(u32, u64)> = (0..40)
             .map(|n| {
                 let (len, kind) = (60 + n as u32, (n + round) % 5);
                 let time_ns = if kind == 1 { now + (n + 1) * 1_000_000_000 } else { now };
-                port.metadata = (kind != 2).then_some(Metadata { time_ns, generation: 1 });
+                let by_card = kind == 4 || n % 2 == 0;
+                port.metadata = (kind != 2).then_some(Metadata { time_ns, by_card, generation: 1 });
                 assert!(port.arrive(if kind == 3 { &[1000, 60][..] } else { std::slice::from_ref(&len) }));
                 (if kind == 3 { 1060 } else { len }, time_ns + difference)
             })

@@ -53,9 +53,18 @@ fn last_byte(value: u32) -> XdpFilter {
 fn program(counters: &Counters, filter: &XdpFilter) -> OwnedFd {
     let sockets = map_create(MapKind::Xsk, "sockets", 4, 1, 0).expect("a map");
     let xskmap = sockets.as_fd();
-    XdpProgram { xskmap, counters, filter: Some(filter), generation: 1, time: true, frags: false, tags: None }
-        .load()
-        .expect("loaded")
+    XdpProgram {
+        xskmap,
+        counters,
+        filter: Some(filter),
+        generation: 1,
+        time: true,
+        frags: false,
+        tags: None,
+        card_time: None,
+    }
+    .load()
+    .expect("loaded")
 }
 
 fn send(from: &str, frames: std::ops::Range<u32>) {

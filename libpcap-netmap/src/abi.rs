@@ -39,6 +39,10 @@ pub const PCAP_WARNING_TSTAMP_TYPE_NOTSUP: c_int = 3;
 
 /// Time stamps by the host, of unknown characteristics.
 pub const PCAP_TSTAMP_HOST: c_int = 0;
+/// Time stamps by the card, put on the host's clock.
+pub const PCAP_TSTAMP_ADAPTER: c_int = 3;
+/// Time stamps by the card's own clock.
+pub const PCAP_TSTAMP_ADAPTER_UNSYNCED: c_int = 4;
 /// Time stamps in microseconds.
 pub const PCAP_TSTAMP_PRECISION_MICRO: c_int = 0;
 /// Time stamps in nanoseconds.

@@ -3,9 +3,10 @@
 use crate::abi::*;
 use crate::error::{self, status_str};
 use crate::guard;
-use crate::handle::{self, Active, Handle, Live, Source};
+use crate::handle::{self, Active, Handle, Live, Options, Source};
 use crate::rx::Rx;
 use crate::tx::Tx;
+use drivers::Stamping;
 use libc::c_int;
 use nm_core::PortError;
 use nm_core::name::PortName;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 /// Bytes of one buffer of a VALE port: what `pcap_set_buffer_size` is counted in.
 const BUFFER_STRIDE: u32 = 2112;
 
-/// Opens the port of a created handle: 0, or a `PCAP_ERROR_*` with its text set and the handle still created.
+/// Opens the port of a created handle: 0, a `PCAP_WARNING_*`, or a `PCAP_ERROR_*` with its text set and the handle still created.
 pub(crate) fn activate(live: &Live) -> c_int {
     let options = match live.options() {
         Ok(options) => *options,
@@ -24,7 +25,7 @@ pub(crate) fn activate(live: &Live) -> c_int {
     if options.rfmon {
         return live.fail(PCAP_ERROR_RFMON_NOTSUP, format_args!("{}", status_str(PCAP_ERROR_RFMON_NOTSUP)));
     }
-    let port = match open(live, buffers(options.buffer_size), options.promiscuous) {
+    let port = match open(live, &options) {
         Ok(port) => port,
         Err(error) => return live.fail_port(&error),
     };
@@ -32,6 +33,9 @@ pub(crate) fn activate(live: &Live) -> c_int {
         1..MAXIMUM_SNAPLEN => options.snaplen,
         _ => MAXIMUM_SNAPLEN,
     };
+    // As libpcap where the card's driver refuses: the frames have the host's times.
+    let as_asked = options.stamping == Stamping::Host || port.control.stamped_by_card();
+    let done = if as_asked { 0 } else { PCAP_WARNING_TSTAMP_TYPE_NOTSUP };
     let nano = options.precision == PCAP_TSTAMP_PRECISION_NANO;
     let active = Active {
         control: port.control,
@@ -44,16 +48,21 @@ pub(crate) fn activate(live: &Live) -> c_int {
         fd_asked: AtomicBool::new(false),
         unflushed: AtomicU64::new(0),
     };
-    if live.activate(active) { 0 } else { live.fail(PCAP_ERROR_ACTIVATED, format_args!("{}", error::ACTIVATED)) }
+    if live.activate(active) { done } else { live.fail(PCAP_ERROR_ACTIVATED, format_args!("{}", error::ACTIVATED)) }
 }
 
-fn open(live: &Live, buffers: Option<u32>, promiscuous: bool) -> Result<nm_core::Port, PortError> {
+fn open(
+    live: &Live,
+    &Options { buffer_size, promiscuous, stamping, .. }: &Options,
+) -> Result<nm_core::Port, PortError> {
+    let buffers = buffers(buffer_size);
     let unsupported = |why| PortError::Unsupported { port: live.device.clone(), why };
     match &live.name {
         Err(error) => Err(PortError::Name(error.clone())),
         Ok(PortName::Vale(name)) => vale::open(name, &vale::Options { rx_bufs: buffers, ..vale::Options::default() }),
         Ok(PortName::Netmap(name)) => {
-            let options = drivers::Options { rx_slots: buffers, promiscuous, ..drivers::Options::from_environment()? };
+            let ours = drivers::Options::from_environment()?;
+            let options = drivers::Options { rx_slots: buffers, promiscuous, stamping, ..ours };
             let ours = vale::Options { rx_bufs: buffers, ..vale::Options::default() };
             let pipe = if options.wants_module() { None } else { vale::open_pipe(name, &ours) };
             pipe.unwrap_or_else(|| drivers::open(name, &options))

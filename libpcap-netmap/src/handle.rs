@@ -20,6 +20,7 @@ use crate::offline::Offline;
 use crate::rx::Rx;
 use crate::system::System;
 use crate::tx::Tx;
+use drivers::Stamping;
 use libc::c_int;
 use nm_core::name::{NameError, PortName};
 use nm_core::{PortControl, PortError};
@@ -72,6 +73,7 @@ pub(crate) struct Options {
     pub(crate) buffer_size: c_int,
     /// `PCAP_TSTAMP_PRECISION_*`.
     pub(crate) precision: c_int,
+    pub(crate) stamping: Stamping,
     pub(crate) nonblocking: bool,
 }
 

@@ -3,8 +3,10 @@
 use crate::abi::*;
 use crate::dead;
 use crate::guard;
-use crate::handle::{self, Handle, Options, Source};
+use crate::handle::{self, Handle, Live, Options, Source};
+use drivers::Stamping;
 use libc::c_int;
+use nm_core::name::{NetmapRings, PortName};
 
 /// Sets an option on a handle of ours, or passes the call to the system's library.
 macro_rules! option {
@@ -113,16 +115,47 @@ pub unsafe extern "C" fn pcap_set_tstamp_precision(p: *mut Handle, precision: c_
     })
 }
 
-/// Where time stamps come from: ports of ours have the host's alone.
+/// Where time stamps come from: one of [`pcap_list_tstamp_types`]. What is not among them is a warning, and changes nothing.
 ///
 /// # Safety
 /// `p` is NULL or an open handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcap_set_tstamp_type(p: *mut Handle, tstamp_type: c_int) -> c_int {
-    option!(p, tstamp_type, pcap_set_tstamp_type, |_: &mut Options, tstamp_type| match tstamp_type {
-        PCAP_TSTAMP_HOST => 0,
-        _ => PCAP_WARNING_TSTAMP_TYPE_NOTSUP,
+    // SAFETY: by the caller's promise.
+    let offered = match unsafe { handle::source(p) } {
+        // The card is asked when somebody wants to know.
+        Some(Source::Live(live)) if tstamp_type != PCAP_TSTAMP_HOST => guard::live(live, Vec::new(), || offered(live)),
+        _ => vec![Stamping::Host],
+    };
+    option!(p, tstamp_type, pcap_set_tstamp_type, |options: &mut Options, tstamp_type| {
+        match offered.into_iter().find(|stamping| number(*stamping) == tstamp_type) {
+            Some(stamping) => {
+                options.stamping = stamping;
+                0
+            }
+            None => PCAP_WARNING_TSTAMP_TYPE_NOTSUP,
+        }
     })
+}
+
+/// The time stamp types of a handle's port, in libpcap's order.
+fn offered(live: &Live) -> Vec<Stamping> {
+    let card = match &live.name {
+        Ok(PortName::Netmap(name)) => {
+            matches!(name.rings, NetmapRings::All | NetmapRings::One(_) | NetmapRings::AllAndHost).then_some(name)
+        }
+        _ => None,
+    };
+    let probe = card.and_then(|name| drivers::probe::probe(name, &drivers::Options::from_environment().ok()?).ok());
+    probe.map(|probe| probe.stampings).filter(|offered| !offered.is_empty()).unwrap_or(vec![Stamping::Host])
+}
+
+fn number(stamping: Stamping) -> c_int {
+    match stamping {
+        Stamping::Host => PCAP_TSTAMP_HOST,
+        Stamping::Card => PCAP_TSTAMP_ADAPTER,
+        Stamping::CardUnsynced => PCAP_TSTAMP_ADAPTER_UNSYNCED,
+    }
 }
 
 /// The protocol of Linux's packet socket, which ports of ours don't have.
@@ -184,7 +217,12 @@ pub unsafe extern "C" fn pcap_list_tstamp_types(p: *mut Handle, list: *mut *mut 
             copy_list(list, theirs, count, s.library.pcap_free_tstamp_types)
         },
         // SAFETY: not NULL, the caller's.
-        Some(Source::Live(_) | Source::Offline(_) | Source::Dead(_)) => unsafe { give_list(list, &[PCAP_TSTAMP_HOST]) },
+        Some(Source::Live(live)) => unsafe {
+            let numbers: Vec<c_int> = guard::live(live, Vec::new(), || offered(live)).into_iter().map(number).collect();
+            if numbers.is_empty() { PCAP_ERROR } else { give_list(list, &numbers) }
+        },
+        // SAFETY: as above.
+        Some(Source::Offline(_) | Source::Dead(_)) => unsafe { give_list(list, &[PCAP_TSTAMP_HOST]) },
     }
 }
 

@@ -176,6 +176,10 @@ pub trait PortControl: Send + Sync {
     /// While a filter is made, whose names may be asked for over this very card: a port that takes every frame from the
     /// host leaves them to it, until it is told `false`. Others have nothing to do.
     fn leave_to_host(&self, _leave: bool) {}
+    /// Frames have the times of the card's own clock, as far as it tells them.
+    fn stamped_by_card(&self) -> bool {
+        false
+    }
 }
 
 /// Counters of a port; 64 bits, frames unless said otherwise.

@@ -3,7 +3,7 @@
 use crate::table::{Align, Table};
 use drivers::af_xdp::Mode;
 use drivers::probe::{Probe, TAKEN, program_on};
-use drivers::{Driver, Offer, Way};
+use drivers::{Driver, Offer, Stamping, Way};
 use std::fmt::Write;
 
 /// The page about a card.
@@ -28,6 +28,9 @@ pub fn page(ifname: &str, probe: &Probe) -> String {
          ethtool -K {ifname} rxvlan off leaves them in)",
         kept.join("; ")
     );
+    let clocks: Vec<&str> = probe.stampings.iter().copied().map(clock).collect();
+    let clocks = if clocks.is_empty() { clock(Stamping::Host).to_string() } else { clocks.join(", ") };
+    let _ = writeln!(text, "time stamp types (tcpdump -j): {clocks}");
     let pinned = probe.pinned.map(|driver| format!("NETMAP_DRIVER={}", word(driver)));
     let _ = match (probe.chosen, pinned) {
         (Some(way), None) => writeln!(text, "\nchosen: {}, the first that is offered", name(way)),
@@ -54,6 +57,14 @@ fn name(way: Way) -> &'static str {
         Way::Xdp(Mode::Native) => "AF_XDP, native",
         Way::Xdp(Mode::Generic) => "AF_XDP, generic",
         Way::Packet => "AF_PACKET",
+    }
+}
+
+fn clock(stamping: Stamping) -> &'static str {
+    match stamping {
+        Stamping::Host => "host",
+        Stamping::Card => "adapter",
+        Stamping::CardUnsynced => "adapter_unsynced",
     }
 }
 
@@ -97,6 +108,7 @@ mod tests {
             ],
             chosen: Some(native),
             pinned: None,
+            stampings: Vec::new(),
         }
     }
 
@@ -108,6 +120,10 @@ mod tests {
         assert_eq!(line("AF_XDP, zero-copy"), Some(false), "{page}");
         assert_eq!(line("AF_XDP, native"), Some(true), "{page}");
         assert!(page.ends_with("\nchosen: AF_XDP, native, the first that is offered\n"), "{page}");
+        assert!(page.contains("\ntime stamp types (tcpdump -j): host\n"), "{page}");
+        let stampings = vec![Stamping::Host, Stamping::Card, Stamping::CardUnsynced];
+        let page = super::page("no such name", &Probe { stampings, ..veth() });
+        assert!(page.contains("\ntime stamp types (tcpdump -j): host, adapter, adapter_unsynced\n"), "{page}");
     }
 
     #[test]

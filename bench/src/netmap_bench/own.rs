@@ -120,7 +120,7 @@ pub fn receive(batch: u32) -> Result<Own, String> {
         for ahead in 0..count {
             let address = card_fill.address(ahead);
             card_rx.put(Descriptor { address, len: LEN, more: false });
-            let metadata = Metadata { time_ns: now + u64::from(ahead), generation: 1 }.bytes();
+            let metadata = Metadata { time_ns: now + u64::from(ahead), by_card: false, generation: 1 }.bytes();
             let buf_idx = chunks.buffer(address).ok_or_else(odd)?;
             mover.ring.set_note(buf_idx, METADATA_LEN as u32, metadata);
         }
@@ -199,8 +199,16 @@ pub fn program(accepted: bool) -> Result<Own, String> {
     let sockets = bpf::map_create(MapKind::Xsk, "bench_sockets", 4, 1, 0).map_err(|e| format!("bpf map: {e}"))?;
     let counters = Counters::new().map_err(|e| e.to_string())?;
     let (xskmap, counters) = (sockets.as_fd(), &counters);
-    let port =
-        XdpProgram { xskmap, counters, filter: Some(&filter), generation: 1, time: true, frags: false, tags: None };
+    let port = XdpProgram {
+        xskmap,
+        counters,
+        filter: Some(&filter),
+        generation: 1,
+        time: true,
+        frags: false,
+        tags: None,
+        card_time: None,
+    };
     let program = port.load().map_err(|e| e.to_string())?;
     let (mut frame, _) = frame::datagram();
     let port: u16 = if accepted { 53 } else { 9 };

@@ -4,6 +4,7 @@ use super::filter;
 use crate::copying::{Filler, Source};
 use crate::sys::interface::Interface;
 use crate::sys::packet::{Captured, PacketRing, PacketSocket, RESERVE};
+use crate::times::Times;
 use nm_core::PortError;
 use nm_core::ring::slots::MAX_FRAME;
 use std::io;
@@ -20,13 +21,21 @@ pub struct Frames {
     card: Interface,
     socket: Arc<PacketSocket>,
     ring: PacketRing,
+    /// Makes times of the card's stamps.
+    card_times: Option<Times>,
     /// A frame that came by the queue.
     large: Vec<u8>,
 }
 
 impl Frames {
-    pub fn new(name: String, card: Interface, socket: Arc<PacketSocket>, ring: PacketRing) -> Frames {
-        Frames { name, card, socket, ring, large: Vec::new() }
+    pub fn new(
+        name: String,
+        card: Interface,
+        socket: Arc<PacketSocket>,
+        ring: PacketRing,
+        card_times: Option<Times>,
+    ) -> Frames {
+        Frames { name, card, socket, ring, card_times, large: Vec::new() }
     }
 }
 
@@ -43,7 +52,10 @@ impl Source for Frames {
                 if !to.has_room(len) {
                     break;
                 }
-                let time_ns = captured.time_ns;
+                let time_ns = match &mut self.card_times {
+                    Some(times) if captured.by_card => times.realtime(captured.time_ns),
+                    _ => captured.time_ns,
+                };
                 // ORDER: Relaxed, both; counters.
                 match whole(captured, &mut self.large, &self.socket) {
                     // The queue had no room for it.

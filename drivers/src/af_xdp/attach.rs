@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::bpf::btf::Function;
-use crate::bpf::{Counters, Link, Tags, XdpProgram, attach_xdp};
+use crate::bpf::{CardTime, Counters, Link, Tags, XdpProgram, attach_xdp};
 use crate::sys::bpf::{MapKind, XdpMode, map_create, map_delete, map_set_socket};
 use crate::sys::xdp::XdpSocket;
 use filter::engine::ebpf::XdpFilter;
@@ -23,6 +23,8 @@ pub struct Attachment {
     frags: bool,
     /// The programs put VLAN tags back.
     tags: Option<Tags>,
+    /// They take the card's times.
+    pub card_time: Option<CardTime>,
     /// Counts the programs.
     generation: u32,
     /// A filter runs in the kernel.
@@ -33,24 +35,34 @@ pub struct Attachment {
 
 impl Attachment {
     /// Attaches a program that gives every frame to the host, until [`Attachment::give`] knows the sockets. With `tags` it puts VLAN
-    /// tags back, where kernel and driver can tell them.
+    /// tags back, and with `stamped` it takes the card's times, where kernel and driver can tell them.
     ///
     /// # Errors
     /// [`Error::Attached`] by whom, [`Error::NoHook`] where the driver has none.
-    pub fn new(ifindex: u32, mode: XdpMode, queues: u32, frags: bool, tags: bool) -> Result<Attachment, Error> {
+    pub fn new(
+        ifindex: u32,
+        mode: XdpMode,
+        queues: u32,
+        frags: bool,
+        tags: bool,
+        stamped: bool,
+    ) -> Result<Attachment, Error> {
         let made = map_create(MapKind::Xsk, "nm_sockets", 4, queues.max(1), 0);
         let sockets = made.map_err(|source| Error::system("make a map of sockets", source))?;
         let counters = Counters::new()?;
         let (xskmap, counted) = (sockets.as_fd(), &counters);
-        let load = |tags| {
-            XdpProgram { xskmap, counters: counted, filter: None, generation: 0, time: true, frags, tags }.load()
+        let load = |tags, card_time| {
+            let (filter, generation, time) = (None, 0, true);
+            XdpProgram { xskmap, counters: counted, filter, generation, time, frags, tags, card_time }.load()
         };
         // The network stack tells no program.
-        let told = Function::VlanTag.number().filter(|_| tags && mode == XdpMode::Native);
-        let tags = told.map(|function| Tags { ifindex, function });
-        let with_tags = tags.and_then(|tags| load(Some(tags)).ok());
-        let tags = tags.filter(|_| with_tags.is_some());
-        let program = with_tags.map_or_else(|| load(None), Ok)?;
+        let told = |function: Function, wanted| function.number().filter(|_| wanted && mode == XdpMode::Native);
+        let tags = told(Function::VlanTag, tags).map(|function| Tags { ifindex, function });
+        let card_time = told(Function::ReceiveTime, stamped).map(|function| CardTime { ifindex, function });
+        // What a driver can't tell it says frame by frame. Where none can be asked, neither loads.
+        let asking = if tags.is_some() || card_time.is_some() { load(tags, card_time).ok() } else { None };
+        let (tags, card_time) = (tags.filter(|_| asking.is_some()), card_time.filter(|_| asking.is_some()));
+        let program = asking.map_or_else(|| load(None, None), Ok)?;
         let start = Instant::now();
         let link = loop {
             match attach_xdp(program.as_fd(), ifindex, mode) {
@@ -61,7 +73,8 @@ impl Attachment {
                 result => break result?,
             }
         };
-        Ok(Attachment { link, sockets, counters, frags, tags, generation: 0, filters: false, queues: Vec::new() })
+        let (generation, filters, queues) = (0, false, Vec::new());
+        Ok(Attachment { link, sockets, counters, frags, tags, card_time, generation, filters, queues })
     }
 
     /// From now on frames of the queues go to their sockets.
@@ -114,6 +127,7 @@ impl Attachment {
             time: true,
             frags: self.frags,
             tags: self.tags,
+            card_time: self.card_time,
         }
         .load()?;
         self.link.replace(program.as_fd())?;

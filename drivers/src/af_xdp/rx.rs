@@ -8,15 +8,16 @@
 //! in which they are looked at; the frames carry their times.
 
 use super::ring::{Cells, Descriptor, Filler, Taker};
-use super::times::Times;
 use super::umem::Chunks;
 use super::{Shared, count, count_together};
 use crate::bpf::METADATA_LEN;
-use crate::bpf::metadata::{MARK_BACK, MARKED, TIME_BACK};
+use crate::bpf::metadata::{MARK_BACK, MARKED, MARKED_BY_CARD, TIME_BACK};
+use crate::stamping::CardTimes;
 use crate::sys::card::News;
 use crate::sys::interface::Interface;
 use crate::sys::wait::{Any, Event};
 use crate::sys::xdp::{MappedRing, Sleepers, XdpSocket};
+use crate::times::Times;
 use nm_core::abi::NS_MOREFRAG;
 use nm_core::clock::Clock;
 use nm_core::ring::slots::Piece;
@@ -77,6 +78,7 @@ pub struct Mover<C> {
 /// Where frames get their times from.
 struct Stamps {
     times: Times,
+    card_times: Times,
     clock: Clock,
     /// The clock was read for frames of this sync that don't tell their time.
     stamped: bool,
@@ -85,8 +87,14 @@ struct Stamps {
 impl<C: Cells> Mover<C> {
     /// Into `ring`.
     pub fn new(queues: Vec<In<C>>, chunks: Chunks, ring: RxRing) -> Mover<C> {
-        let stamps = Stamps { times: Times::new(), clock: Clock::new(), stamped: false };
+        let card_times = Times::of_card(CardTimes::Unsynced);
+        let stamps = Stamps { times: Times::new(), card_times, clock: Clock::new(), stamped: false };
         Mover { queues, chunks, ring, stamps, frames: 0, bytes: 0, malformed: 0 }
+    }
+
+    /// The card's times in frames' metadata are these; as they are, if nobody says.
+    pub fn stamped_by(&mut self, card_times: &CardTimes) {
+        self.stamps.card_times = Times::of_card(card_times.clone());
     }
 
     /// Gives released buffers back, and takes what came. Returns the slots that can be read.
@@ -300,33 +308,41 @@ impl<C: Cells> Mover<C> {
     }
 }
 
-/// The time in a buffer's metadata, not 0; `None` when there is none. Both closures read bytes of it, by how far back they begin.
+/// A time in a buffer's metadata, of one clock or the other.
+#[derive(Clone, Copy)]
+struct Noted {
+    time: NonZeroU64,
+    by_card: bool,
+}
+
+/// The time in a buffer's metadata; `None` when there is none. Both closures read bytes of it, by how far back they begin.
 #[inline(always)]
-fn noted_time(
-    mark: impl FnOnce(u32) -> Option<[u8; 4]>,
-    time: impl FnOnce(u32) -> Option<[u8; 8]>,
-) -> Option<NonZeroU64> {
-    if mark(MARK_BACK) != Some(MARKED) {
+fn noted_time(mark: impl FnOnce(u32) -> Option<[u8; 4]>, time: impl FnOnce(u32) -> Option<[u8; 8]>) -> Option<Noted> {
+    let mark = mark(MARK_BACK)?;
+    let by_card = mark != MARKED;
+    if by_card && mark != MARKED_BY_CARD {
         return None;
     }
-    NonZeroU64::new(u64::from_ne_bytes(time(TIME_BACK)?))
+    Some(Noted { time: NonZeroU64::new(u64::from_ne_bytes(time(TIME_BACK)?))?, by_card })
 }
 
 impl Stamps {
     /// What a slot says of a frame with this time in its metadata; 0: the sync's time is the frame's. `None` when a clock
     /// has to be read.
     #[inline(always)]
-    fn known(&self, noted: Option<NonZeroU64>) -> Option<u64> {
+    fn known(&self, noted: Option<Noted>) -> Option<u64> {
         match noted {
-            Some(time) => self.times.known(time.get()),
+            Some(Noted { time, by_card: false }) => self.times.known(time.get()),
+            Some(Noted { time, by_card: true }) => self.card_times.known(time.get()),
             None => self.stamped.then_some(0),
         }
     }
 
     /// The same, and the clock is read where it has to be.
-    fn time(&mut self, noted: Option<NonZeroU64>, ring: &mut RxRing) -> u64 {
-        if let Some(time) = noted {
-            return self.times.realtime(time.get());
+    fn time(&mut self, noted: Option<Noted>, ring: &mut RxRing) -> u64 {
+        if let Some(Noted { time, by_card }) = noted {
+            let times = if by_card { &mut self.card_times } else { &mut self.times };
+            return times.realtime(time.get());
         }
         if !self.stamped {
             ring.set_stamp(self.clock.now());
@@ -365,7 +381,10 @@ impl Rx {
         let wake: Arc<dyn AsFd + Send + Sync> = Arc::new(WakeOf(Arc::clone(&shared)));
         let all = [watch, wake].into_iter().chain(sockets.iter().map(|s| Arc::clone(s) as _)).collect();
         let ins = queues.into_iter().map(|q| In { rx: q.rx, fill: q.fill, unpublished: false }).collect();
-        let mover = Mover::new(ins, shared.layout.chunks(), ring);
+        let mut mover = Mover::new(ins, shared.layout.chunks(), ring);
+        if let Some(card_times) = &shared.card_times {
+            mover.stamped_by(card_times);
+        }
         let (sleepers, checked) = (Sleepers::new(all), Instant::now());
         Rx { shared, mover, sockets, sleepers, select: None, spin: true, checked, down: false, gone: false }
     }

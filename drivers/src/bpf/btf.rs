@@ -23,9 +23,11 @@ const MOST_BYTES: u64 = 64 << 20;
 pub enum Function {
     /// A received frame's VLAN tag that the card has taken out (Linux 6.8).
     VlanTag,
+    /// When the card received a frame, by the card's clock (Linux 6.3).
+    ReceiveTime,
 }
 
-const NAMES: [&str; 1] = ["bpf_xdp_metadata_rx_vlan_tag"];
+const NAMES: [&str; 2] = ["bpf_xdp_metadata_rx_vlan_tag", "bpf_xdp_metadata_rx_timestamp"];
 
 impl Function {
     /// Its number in the running kernel; `None` when that has no such function, or does not tell.

@@ -12,9 +12,12 @@ pub const METADATA_LEN: usize = 16;
 
 /// Says that what lies before it was written by our program.
 pub(super) const MARK: u32 = 0x6e6d_7831;
+/// Says besides that the time is of the card's own clock.
+pub(super) const MARK_OF_CARD: u32 = 0x6e6d_7832;
 
-/// The mark as it lies there.
+/// The marks as they lie there.
 pub(crate) const MARKED: [u8; 4] = MARK.to_ne_bytes();
+pub(crate) const MARKED_BY_CARD: [u8; 4] = MARK_OF_CARD.to_ne_bytes();
 
 /// Where the parts lie, from the first byte.
 pub(super) const TIME: i16 = 0;
@@ -28,8 +31,10 @@ pub(crate) const MARK_BACK: u32 = METADATA_LEN as u32 - MARK_AT as u32;
 /// A frame's metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metadata {
-    /// When it was accepted, CLOCK_MONOTONIC in nanoseconds; 0: the program takes no time.
+    /// When it was accepted, CLOCK_MONOTONIC in nanoseconds, or when it came, by the card's clock; 0: the program takes no time.
     pub time_ns: u64,
+    /// Whose clock it is: the card's.
+    pub by_card: bool,
     /// The generation of the program that accepted it.
     pub generation: u32,
 }
@@ -40,7 +45,7 @@ impl Metadata {
         let mut bytes = [0; METADATA_LEN];
         bytes[TIME as usize..][..8].copy_from_slice(&self.time_ns.to_ne_bytes());
         bytes[GENERATION as usize..][..4].copy_from_slice(&self.generation.to_ne_bytes());
-        bytes[MARK_AT as usize..][..4].copy_from_slice(&MARK.to_ne_bytes());
+        bytes[MARK_AT as usize..][..4].copy_from_slice(if self.by_card { &MARKED_BY_CARD } else { &MARKED });
         bytes
     }
 
@@ -48,7 +53,8 @@ impl Metadata {
     pub fn read(before: &[u8; METADATA_LEN]) -> Option<Metadata> {
         let [a, b, c, d, e, f, g, h, i, j, k, l, mark @ ..] = *before;
         let (time_ns, generation) = (u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u32::from_ne_bytes([i, j, k, l]));
-        (mark == MARKED).then_some(Metadata { time_ns, generation })
+        let by_card = mark == MARKED_BY_CARD;
+        (by_card || mark == MARKED).then_some(Metadata { time_ns, by_card, generation })
     }
 }
 
@@ -62,9 +68,11 @@ mod tests {
         bytes[TIME as usize..][..8].copy_from_slice(&5_u64.to_ne_bytes());
         bytes[GENERATION as usize..][..4].copy_from_slice(&7_u32.to_ne_bytes());
         assert_eq!(Metadata::read(&bytes), None);
-        bytes[MARK_AT as usize..][..4].copy_from_slice(&MARK.to_ne_bytes());
-        let metadata = Metadata { time_ns: 5, generation: 7 };
-        assert_eq!(Metadata::read(&bytes), Some(metadata));
-        assert_eq!(metadata.bytes(), bytes);
+        for (mark, by_card) in [(MARK, false), (MARK_OF_CARD, true)] {
+            bytes[MARK_AT as usize..][..4].copy_from_slice(&mark.to_ne_bytes());
+            let metadata = Metadata { time_ns: 5, by_card, generation: 7 };
+            assert_eq!(Metadata::read(&bytes), Some(metadata));
+            assert_eq!(metadata.bytes(), bytes);
+        }
     }
 }

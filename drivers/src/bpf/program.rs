@@ -1,8 +1,8 @@
 //! The XDP program of a port. The picture is in the module above.
 
-use super::Tags;
 use super::counters::{Count, Counters};
-use super::metadata::{GENERATION, MARK, MARK_AT, METADATA_LEN, TIME};
+use super::metadata::{GENERATION, MARK, MARK_AT, MARK_OF_CARD, METADATA_LEN, TIME};
+use super::{CardTime, Tags};
 use crate::Error;
 use crate::sys::bpf::{MapKind, ProgramKind, READ_ONLY_FOR_PROGRAMS, map_create, map_freeze, map_update};
 use filter::engine::ebpf::{Asm, Helper, If, Insn, Op, Operand, Place, Reg, Width, XdpFilter};
@@ -25,6 +25,8 @@ pub struct XdpProgram<'a> {
     pub frags: bool,
     /// Frames get their VLAN tags back that the card has taken out.
     pub tags: Option<Tags>,
+    /// The time that frames carry is the card's own, where the card tells one.
+    pub card_time: Option<CardTime>,
 }
 
 /// `struct xdp_md`: where its fields are.
@@ -48,7 +50,8 @@ impl XdpProgram<'_> {
         };
         let insns = self.insns(table.as_ref().map(AsFd::as_fd))?;
         // The program holds its maps from here on.
-        super::load(ProgramKind::Xdp { frags: self.frags, card: self.tags.map(|tags| tags.ifindex) }, "nm_port", &insns)
+        let card = self.tags.map(|tags| tags.ifindex).or(self.card_time.map(|time| time.ifindex));
+        super::load(ProgramKind::Xdp { frags: self.frags, card }, "nm_port", &insns)
     }
 
     /// Its instructions; `table` is the array map with the filter's table, if it has one.
@@ -103,15 +106,26 @@ impl XdpProgram<'_> {
     /// Writes the metadata, where there is room. Pointers to the frame are worth nothing after that.
     fn metadata(&self, asm: &mut Asm) {
         use Operand::{Imm, Reg as R};
-        use Reg::{R0, R1, R2, R3, R6, R7};
+        use Reg::{R0, R1, R2, R3, R6, R7, R8};
         let none = asm.label();
+        if let Some(card_time) = self.card_time {
+            card_time.ask(asm);
+        }
         asm.push(Insn::alu64(Op::Mov, R1, R(R6)));
         asm.push(Insn::alu32(Op::Mov, R2, Imm(-(METADATA_LEN as i32))));
         asm.push(Insn::call(Helper::XdpAdjustMeta));
         asm.jump32(If::Ne, R0, Imm(0), none);
+        let told = asm.label();
+        if self.card_time.is_some() {
+            CardTime::told(asm);
+            asm.push(Insn::alu32(Op::Mov, R8, Imm(MARK_OF_CARD as i32)));
+            asm.jump(If::Ne, R0, Imm(0), told);
+        }
         if self.time {
             asm.push(Insn::call(Helper::KtimeGetNs));
         }
+        asm.push(Insn::alu32(Op::Mov, R8, Imm(MARK as i32)));
+        asm.place(told);
         asm.push(Insn::load(Width::W32, R2, R6, DATA_META));
         asm.push(Insn::load(Width::W32, R7, R6, DATA));
         asm.push(Insn::alu64(Op::Mov, R3, R(R2)));
@@ -119,7 +133,7 @@ impl XdpProgram<'_> {
         asm.jump(If::Gt, R3, R(R7), none);
         asm.push(Insn::store(Width::W64, R2, TIME, R0)); // 0 without time
         asm.push(Insn::store_imm(Width::W32, R2, GENERATION, self.generation as i32));
-        asm.push(Insn::store_imm(Width::W32, R2, MARK_AT, MARK as i32));
+        asm.push(Insn::store(Width::W32, R2, MARK_AT, R8));
         asm.place(none);
     }
 }

@@ -15,6 +15,8 @@ pub struct Control {
     pub(super) wake: Event,
     woken: AtomicBool,
     memory: AtomicU64,
+    /// Frames have the card's times, where it tells them.
+    pub stamped_by_card: bool,
     /// What is counted.
     pub counters: Counters,
     /// Frames that the kernel had no room for since it was asked last.
@@ -63,6 +65,7 @@ impl Control {
             wake: Event::new()?,
             woken: AtomicBool::new(false),
             memory: AtomicU64::new(kernel_memory + layout.rx_bytes() as u64),
+            stamped_by_card: false,
             counters: Counters::default(),
             kernel_drops,
         })
@@ -121,6 +124,10 @@ impl PortControl for Control {
             // ORDER: Relaxed; for people who look.
             memory: self.memory.load(Ordering::Relaxed),
         }
+    }
+
+    fn stamped_by_card(&self) -> bool {
+        self.stamped_by_card
     }
 
     fn count_rejected(&self, frames: u64) {

@@ -369,6 +369,27 @@ pub fn program_test_run(program: BorrowedFd<'_>, frame: &[u8], repeat: u32) -> i
     }
 }
 
+/// Runs a traffic-control program once on `frame`, as one that the card stamped at `stamp_ns` (Linux 5.16): what the program returned.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn program_test_run_stamped(program: BorrowedFd<'_>, frame: &[u8], stamp_ns: u64) -> io::Result<u32> {
+    // struct __sk_buff, to its last field: hwtstamp.
+    let mut context = [0_u64; 24];
+    context[23] = stamp_ns;
+    let mut attr = ProgTestRun {
+        program: program.as_raw_fd() as u32,
+        size_in: frame.len() as u32,
+        data_in: address(frame),
+        context_size_in: size_of_val(&context) as u32,
+        context_in: address(&context),
+        repeat: 1,
+        ..ProgTestRun::default()
+    };
+    bpf(Command::ProgTestRun, &mut attr)?;
+    Ok(attr.verdict)
+}
+
 /// Runs an XDP program on `frames` copies of `frame`, and does with each what the program says, as if a card's driver had
 /// received it (Linux 5.18): `XDP_REDIRECT` sends it. The copies are the kernel's own, and used over and over.
 ///

@@ -42,6 +42,11 @@ impl XdpFeatures {
         self.hooks & 8 != 0
     }
 
+    /// Programs are told when the card received a frame (`NETDEV_XDP_RX_METADATA_TIMESTAMP`, Linux 6.8).
+    pub fn receive_times(self) -> bool {
+        self.beside & 1 != 0
+    }
+
     /// Programs are told the VLAN tag that the card took out (`NETDEV_XDP_RX_METADATA_VLAN_TAG`, Linux 6.8).
     pub fn vlan_tags(self) -> bool {
         self.beside & 4 != 0

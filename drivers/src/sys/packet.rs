@@ -18,6 +18,9 @@ pub const RESERVE: usize = 4;
 /// Bytes of a frame's room in the ring that the kernel takes for itself.
 pub const OVERHEAD: usize = 80 + RESERVE;
 
+/// In a frame's status: its time is the card's.
+const TP_STATUS_TS_RAW_HARDWARE: u32 = 1 << 31;
+
 /// A packet socket. It receives nothing before [`PacketSocket::bind`].
 pub struct PacketSocket(OwnedFd);
 
@@ -77,6 +80,16 @@ impl PacketSocket {
     /// What setsockopt(2) says.
     pub fn bypass_queues(&self) -> io::Result<()> {
         self.set(libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &1i32)
+    }
+
+    /// Frames that the card has stamped have its time, unconverted (`PACKET_TIMESTAMP`).
+    ///
+    /// # Errors
+    /// What setsockopt(2) says.
+    pub fn take_card_stamps(&self) -> io::Result<()> {
+        const PACKET_TIMESTAMP: libc::c_int = 17;
+        const SOF_TIMESTAMPING_RAW_HARDWARE: libc::c_int = 1 << 6;
+        self.set(libc::SOL_PACKET, PACKET_TIMESTAMP, &SOF_TIMESTAMPING_RAW_HARDWARE)
     }
 
     /// The interface takes in all frames until the socket is closed.
@@ -247,8 +260,10 @@ pub struct Captured<'a> {
     pub bytes: &'a mut [u8],
     /// Bytes of the frame, of which `bytes` may have fewer.
     pub len: u32,
-    /// When it came: ns of CLOCK_REALTIME.
+    /// When it came: ns of CLOCK_REALTIME, or of the card's clock.
     pub time_ns: u64,
+    /// It has the card's time.
+    pub by_card: bool,
     /// The VLAN tag that the card or the kernel took out: protocol and control information.
     pub vlan: Option<(u16, u16)>,
     /// The host sent it.
@@ -296,6 +311,7 @@ impl PacketRing {
             bytes: unsafe { std::slice::from_raw_parts_mut(first.add(start), kept) },
             len: header.tp_len,
             time_ns: u64::from(header.tp_sec) * 1_000_000_000 + u64::from(header.tp_nsec),
+            by_card: status & TP_STATUS_TS_RAW_HARDWARE != 0,
             vlan: tagged.then_some((protocol, header.tp_vlan_tci)),
             outgoing: kind == libc::PACKET_OUTGOING,
             queued: status & libc::TP_STATUS_COPY != 0,

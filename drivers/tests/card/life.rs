@@ -62,6 +62,7 @@ fn a_card_with_somebodys_program_is_refused_by_its_name() {
             time: false,
             frags: false,
             tags: None,
+            card_time: None,
         };
         let insns = parts.insns(None).unwrap();
         let kind = drivers::sys::bpf::ProgramKind::Xdp { frags: false, card: None };

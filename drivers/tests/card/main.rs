@@ -9,6 +9,7 @@ mod packet;
 mod queues;
 mod receive;
 mod send;
+mod stamps;
 mod tags;
 
 use common::{netmap_name, with_cable};

@@ -58,7 +58,9 @@ fn injected_frames_arrive_and_refusals_have_their_reason() {
 #[test]
 fn frames_without_room_are_counted() {
     with_cable(|| {
-        let mut port = open(&netmap_name("netmap:va"), &Options { frames: Some(64), promiscuous: false }).unwrap();
+        let mut port =
+            open(&netmap_name("netmap:va"), &Options { frames: Some(64), promiscuous: false, ..Options::default() })
+                .unwrap();
         let sender = packet_socket("vb");
         for n in 0..1000 {
             sender.send(&frame(n, 60), false).unwrap();
@@ -131,7 +133,7 @@ fn a_hundred_openings_leave_nothing() {
         let open_files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
         let before = open_files();
         for _ in 0..100 {
-            drop(open(&netmap_name("netmap:va"), &Options { frames: Some(64), promiscuous: true }).unwrap());
+            drop(open(&netmap_name("netmap:va"), &Options { frames: Some(64), ..Options::default() }).unwrap());
         }
         // Other tests of this process open files, too, a few.
         assert!(open_files() < before + 50);

@@ -45,7 +45,7 @@ impl Kernel {
 
     fn program<'a>(&'a self, filter: &'a XdpFilter, frags: bool) -> XdpProgram<'a> {
         let (xskmap, counters, filter) = (self.sockets.as_fd(), &self.counters, Some(filter));
-        XdpProgram { xskmap, counters, filter, generation: GENERATION, time: true, frags, tags: None }
+        XdpProgram { xskmap, counters, filter, generation: GENERATION, time: true, frags, tags: None, card_time: None }
     }
 
     pub fn load(&self, filter: &XdpFilter, frags: bool) -> Result<Loaded<'_>, Error> {
