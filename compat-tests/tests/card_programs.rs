@@ -271,6 +271,33 @@ fn a_cards_own_times() {
     });
 }
 
+/// Frames that were left to the kicker are sent when a program returns from main without `pcap_close`.
+#[test]
+fn frames_leave_before_their_program_does() {
+    let Some(cable) = Cable::lay() else { return };
+    let sandbox = Sandbox::new();
+    let lasts = 1..=20;
+    let all = lasts.clone().sum::<u32>().to_string();
+    let there = listening(cable.far(Program::new("tcpdump").args([
+        "-i",
+        "vb",
+        "-c",
+        &all,
+        "-w",
+        "/dev/null",
+        "ether proto 0x88b6",
+    ])));
+    for last in lasts {
+        let leaving = sandbox.ours(cc::program("leaving.c")).env("NETMAP_DRIVER", "xdp");
+        let run = cable.near(leaving.args(["netmap:va", &last.to_string()])).finish_within(LIMIT).expect_success();
+        if run.stdout.contains("nobody kicks") {
+            return compat_tests::process::skipped("a kicker needs a second processor, and a stream of frames");
+        }
+    }
+    // The programs have sent them, or nobody will.
+    check_account(there.finish_within(Duration::from_secs(10)), all.parse().expect("a number"));
+}
+
 /// Who asks for frames that a port never has is told where they are.
 #[test]
 fn frames_of_one_direction() {
