@@ -8,14 +8,13 @@
 //!   card -> kernel's ring of the socket -> [rx] one copy -> our region's receive ring
 //!   inject, our region's transmit ring -> [tx] send, sendmmsg -> card
 //! ```
-//! **Which ring of the kernel.** Its second version, one frame a slot: a frame is there for us at the moment it is
-//! filled, without a system call. The third version shows frames by blocks, when one is full or a timer of milliseconds
-//! has gone off, and a reader who wants each frame at once would wait for it. `recvmmsg` needs no ring, but keeps
-//! frames in the socket's buffer, which without `CAP_NET_ADMIN` ends at some 270 frames of 60 bytes; this ring has
-//! thousands.
+//! **Which ring of the kernel.** Its second version, one frame a slot, for who wants each frame at once: it is there for us at
+//! the moment it is filled, without a system call. The third version, for who told how long a frame may wait for others: frames
+//! are shown by blocks, when one is full or the time is over, as libpcap's are. `recvmmsg` needs no ring, but keeps frames in the
+//! socket's buffer, which without `CAP_NET_ADMIN` ends at some 270 frames of 60 bytes; these rings have thousands.
 //!
 //! **Frames larger than a slot of the kernel's** (what a card has merged, or a peer without a wire has not cut) come
-//! whole by the socket's queue and become chains. They are shown as the host gets them: merged, and with the transport's
+//! whole by the socket's queue, which blocks don't need, and become chains. They are shown as the host gets them: merged, and with the transport's
 //! checksum not yet filled in where the host has been told not to look at it, as any capture on Linux has them.
 //!
 //! **Filters** run in the kernel as well as in the reader ([`filter`]): what the kernel refuses costs no copy. Since the
@@ -29,13 +28,16 @@ use crate::copying::{self, Control};
 use crate::flags;
 use crate::stamping::CardTimes;
 use crate::sys::interface::Interface;
-use crate::sys::packet::{OVERHEAD, PacketSocket};
+use crate::sys::packet::blocks::{BLOCK, BlockRing};
+use crate::sys::packet::frames::FrameRing;
+use crate::sys::packet::{OVERHEAD, PacketSocket, ReceiveRing};
 use crate::times::Times;
 use nm_core::name::{NetmapName, NetmapRings};
 use nm_core::shm::layout::{Layout, MAX_SLOTS, SHARERS};
 use nm_core::{Port, PortError};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a port is made.
 #[derive(Clone, Debug)]
@@ -44,13 +46,15 @@ pub struct Options {
     pub frames: Option<u32>,
     /// The card takes in frames for others, too.
     pub promiscuous: bool,
+    /// How long a frame may wait for others, so that they are cheaper; `None`: not at all.
+    pub gather: Option<Duration>,
     /// Frames have the card's times, where it has stamped them.
     pub card_times: Option<CardTimes>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { frames: None, promiscuous: true, card_times: None }
+        Options { frames: None, promiscuous: true, gather: None, card_times: None }
     }
 }
 
@@ -95,8 +99,11 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     socket.ignore_outgoing();
     socket.receive_buffer(QUEUE_BYTES);
     let frames = options.frames.unwrap_or(FRAMES).clamp(64, MAX_SLOTS / SHARERS);
-    let frame_size = (card.mtu.saturating_add(HEADER + OVERHEAD as u32)).clamp(2048, 65_536).next_power_of_two();
-    let frames = socket.make_ring(frames, frame_size).map_err(|e| io("receive ring", e))?;
+    let no_ring = |e| io("receive ring", e);
+    let ring = match options.gather {
+        Some(longest) => Ring::Blocks(socket.make_blocks(blocks_for(frames), longest).map_err(no_ring)?),
+        None => Ring::Frames(socket.make_ring(frames, frame_size(card.mtu)).map_err(no_ring)?),
+    };
     if options.card_times.is_some() {
         socket.take_card_stamps().map_err(|e| io("PACKET_TIMESTAMP", e))?;
     }
@@ -106,13 +113,43 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     }
     socket.bind(card.index).map_err(|e| io("bind", e))?;
 
+    match ring {
+        Ring::Blocks(ring) => make(name, card, socket, ring, options),
+        Ring::Frames(ring) => make(name, card, socket, ring, options),
+    }
+}
+
+enum Ring {
+    Frames(FrameRing),
+    Blocks(BlockRing),
+}
+
+fn make(
+    name: &NetmapName,
+    card: Interface,
+    socket: PacketSocket,
+    ring: impl ReceiveRing + 'static,
+    options: &Options,
+) -> Result<Port, PortError> {
+    let port = name.to_string();
     let layout = Layout { rx_slots: RX_SLOTS, tx_slots: TX_SLOTS };
     let socket = Arc::new(socket);
-    let (asked, memory) = (Arc::clone(&socket), frames.memory() as u64);
+    let (asked, memory) = (Arc::clone(&socket), ring.memory() as u64);
     let drops = Box::new(move || u64::from(asked.statistics().1));
-    let mut control = Control::new(port.clone(), "af_packet", layout, memory, drops).map_err(|e| io("eventfd", e))?;
+    let no_descriptor = |source| PortError::Io { what: format!("{port}: eventfd"), source };
+    let mut control = Control::new(port.clone(), "af_packet", layout, memory, drops).map_err(no_descriptor)?;
     control.stamped_by_card = options.card_times.is_some();
     let card_times = options.card_times.clone().map(Times::of_card);
-    let source = rx::Frames::new(port.clone(), card, Arc::clone(&socket), frames, card_times);
+    let source = rx::Frames::new(port, card, Arc::clone(&socket), ring, card_times);
     copying::open(Arc::new(control), source, tx::Wire(socket)).map(|port| flags::honour(name, port))
+}
+
+/// Bytes of the kernel's slot for a frame of the card's.
+fn frame_size(mtu: u32) -> u32 {
+    mtu.saturating_add(HEADER + OVERHEAD as u32).clamp(2048, 65_536).next_power_of_two()
+}
+
+/// Blocks with the memory of so many slots of 2,048 bytes.
+fn blocks_for(frames: u32) -> u32 {
+    (frames as usize * 2048).div_ceil(BLOCK).max(2) as u32
 }

@@ -25,6 +25,7 @@ use crate::{af_packet, af_xdp, both, host, netmap, retreat};
 use nm_core::abi::NR_EXCLUSIVE;
 use nm_core::name::{NetmapName, NetmapRings};
 use nm_core::{Port, PortError, sys};
+use std::time::Duration;
 
 /// What can serve a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Options {
     pub driver: Option<Driver>,
     /// Microseconds that the driver is kept at work by each call (AF_XDP); 0: its interrupts wake it.
     pub busy_poll_us: u32,
+    /// How long a frame may wait for others where that makes them cheaper (AF_PACKET); `None`: not at all.
+    pub gather: Option<Duration>,
     /// Whose clock the frames' times are of; a card that can't stamp them gives the host's
     /// ([`stamped_by_card`](nm_core::PortControl::stamped_by_card)).
     pub stamping: Stamping,
@@ -209,7 +212,7 @@ fn says_what_x_costs(name: &NetmapName, refused: PortError) -> PortError {
 }
 
 fn open_by(way: Way, name: &NetmapName, options: &Options) -> Result<Port, PortError> {
-    let Options { rx_slots, promiscuous, busy_poll_us, .. } = *options;
+    let Options { rx_slots, promiscuous, busy_poll_us, gather, .. } = *options;
     let card_times = match Interface::find(&name.ifname) {
         Ok(card) => stamping::begin(&name.to_string(), &name.ifname, card.index, way, options.stamping)?,
         // What is wrong with the name its driver says.
@@ -224,7 +227,7 @@ fn open_by(way: Way, name: &NetmapName, options: &Options) -> Result<Port, PortE
                 Some(_) => af_xdp::open(name, &xdp),
             }
         }
-        Way::Packet => af_packet::open(name, &af_packet::Options { frames: rx_slots, promiscuous, card_times }),
+        Way::Packet => af_packet::open(name, &af_packet::Options { frames: rx_slots, promiscuous, gather, card_times }),
     }
 }
 

@@ -35,6 +35,11 @@ pub trait Source: Send {
     /// Moves frames into the ring, while there are some and there is room for them.
     fn pull(&mut self, to: &mut Filler<'_>);
 
+    /// As [`nm_core::PortRx::gathers`].
+    fn gathers(&self) -> bool {
+        false
+    }
+
     /// A frame waits that there was no room for.
     fn has_more(&mut self) -> bool;
 

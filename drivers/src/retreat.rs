@@ -36,7 +36,7 @@ pub fn open(name: &NetmapName, options: &af_xdp::Options) -> Result<Port, PortEr
     let (port, rings) = af_xdp::open_rings(name, options)?;
     // In promiscuous mode is the card already.
     let (frames, promiscuous, card_times) = (Some(FRAMES), false, options.card_times.clone());
-    let copies = af_packet::open(name, &af_packet::Options { frames, promiscuous, card_times });
+    let copies = af_packet::open(name, &af_packet::Options { frames, promiscuous, gather: None, card_times });
     // A single ring, for one, is nothing that a packet socket has.
     let Ok(mut copies) = copies else { return Ok(port) };
     if !copies.rx.offer_filter(&NOTHING) {

@@ -4,7 +4,7 @@ use crate::abi::*;
 use crate::error::{self, status_str};
 use crate::guard;
 use crate::handle::{self, Active, Handle, Live, Options, Source};
-use crate::rx::Rx;
+use crate::rx::{Rx, batch_time};
 use crate::tx::Tx;
 use drivers::Stamping;
 use libc::c_int;
@@ -53,16 +53,17 @@ pub(crate) fn activate(live: &Live) -> c_int {
 
 fn open(
     live: &Live,
-    &Options { buffer_size, promiscuous, stamping, .. }: &Options,
+    &Options { buffer_size, promiscuous, stamping, immediate, timeout_ms, .. }: &Options,
 ) -> Result<nm_core::Port, PortError> {
     let buffers = buffers(buffer_size);
+    let gather = (!immediate).then(|| batch_time(timeout_ms));
     let unsupported = |why| PortError::Unsupported { port: live.device.clone(), why };
     match &live.name {
         Err(error) => Err(PortError::Name(error.clone())),
         Ok(PortName::Vale(name)) => vale::open(name, &vale::Options { rx_bufs: buffers, ..vale::Options::default() }),
         Ok(PortName::Netmap(name)) => {
             let ours = drivers::Options::from_environment()?;
-            let options = drivers::Options { rx_slots: buffers, promiscuous, stamping, ..ours };
+            let options = drivers::Options { rx_slots: buffers, promiscuous, stamping, gather, ..ours };
             let ours = vale::Options { rx_bufs: buffers, ..vale::Options::default() };
             let pipe = if options.wants_module() { None } else { vale::open_pipe(name, &ours) };
             pipe.unwrap_or_else(|| drivers::open(name, &options))

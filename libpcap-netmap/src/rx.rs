@@ -24,6 +24,7 @@ use crate::handle::{self, Active, BREAK, CLOSED, Handle, Live, Source};
 use crate::offline;
 use libc::{c_int, c_uchar, timeval};
 use nm_core::{PortRx, RxFrame};
+pub(crate) use refill::batch_time;
 use refill::{BATCH_SLOTS, HOLD, Refill, Round, WINDOW, flush_rejected, refill, take_break};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -58,6 +58,12 @@ pub trait PortRx: Send {
     /// Makes the descriptor of [`PortRx::selectable_fd`] agree with the ring; does nothing when none was asked for.
     fn settle_fd(&mut self);
 
+    /// Whether frames are kept back where they come from until many are there or their time is over, so that a reader who sees one
+    /// needs not wait for others.
+    fn gathers(&self) -> bool {
+        false
+    }
+
     /// Offers the reader's filter: classic BPF over a frame's bytes, checked by the reader, who runs it himself on all that he
     /// gets. From now on the port may keep frames from him that it refuses, and none that it accepts; it forgets an earlier
     /// program. Returns whether it does.

@@ -3,7 +3,7 @@
 use super::filter;
 use crate::copying::{Filler, Source};
 use crate::sys::interface::Interface;
-use crate::sys::packet::{Captured, PacketRing, PacketSocket, RESERVE};
+use crate::sys::packet::{Captured, PacketSocket, RESERVE, ReceiveRing};
 use crate::times::Times;
 use nm_core::PortError;
 use nm_core::ring::slots::MAX_FRAME;
@@ -16,30 +16,30 @@ use std::sync::atomic::Ordering;
 const ADDRESSES: usize = 12;
 
 /// A packet socket's frames.
-pub struct Frames {
+pub struct Frames<R> {
     name: String,
     card: Interface,
     socket: Arc<PacketSocket>,
-    ring: PacketRing,
+    ring: R,
     /// Makes times of the card's stamps.
     card_times: Option<Times>,
     /// A frame that came by the queue.
     large: Vec<u8>,
 }
 
-impl Frames {
+impl<R> Frames<R> {
     pub fn new(
         name: String,
         card: Interface,
         socket: Arc<PacketSocket>,
-        ring: PacketRing,
+        ring: R,
         card_times: Option<Times>,
-    ) -> Frames {
+    ) -> Frames<R> {
         Frames { name, card, socket, ring, card_times, large: Vec::new() }
     }
 }
 
-impl Source for Frames {
+impl<R: ReceiveRing> Source for Frames<R> {
     fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -70,6 +70,10 @@ impl Source for Frames {
             }
             self.ring.give_back();
         }
+    }
+
+    fn gathers(&self) -> bool {
+        R::GATHERS
     }
 
     fn has_more(&mut self) -> bool {

@@ -193,6 +193,10 @@ impl<S: Source> PortRx for Rx<S> {
         select.set = waiting;
     }
 
+    fn gathers(&self) -> bool {
+        self.source.gathers()
+    }
+
     fn offer_filter(&mut self, program: &[libc::sock_filter]) -> bool {
         self.source.offer_filter(program)
     }

@@ -1,17 +1,15 @@
-//! Packet sockets: packet(7), with a receive ring that the kernel fills (`PACKET_RX_RING`, frame by frame: version 2).
-//!
-//! ```text
-//!   ring     frame 0 | frame 1 | ...           each `frame_size` bytes
-//!   frame    tpacket2_hdr, sockaddr_ll, ..., RESERVE bytes of ours, the frame's own bytes from tp_mac on
-//! ```
-//! `tp_status` says whose a frame is: the kernel's while it is 0, else ours until we store 0. Everything below relies
-//! on that: bytes of a frame that is ours change by nobody but us.
+//! Packet sockets: packet(7), and what their receive rings (`PACKET_RX_RING`) have in common.
+
+pub mod blocks;
+pub mod frames;
 
 use super::{check, owned};
+use blocks::BlockRing;
+use frames::FrameRing;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Bytes that the kernel leaves free before each frame: room for a VLAN tag.
 pub const RESERVE: usize = 4;
@@ -113,12 +111,12 @@ impl PacketSocket {
         }
     }
 
-    /// A receive ring of `frames` frames, each in `frame_size` bytes: powers of two, the latter from 2048 to
-    /// 65,536. A frame that does not fit is queued whole beside it.
+    /// A receive ring of `frames` frames, each in `frame_size` bytes: a multiple of 16 from 2048 to 65,536. A frame that does
+    /// not fit is queued whole beside it.
     ///
     /// # Errors
     /// `ENOMEM`, and what else setsockopt(2) and mmap(2) say.
-    pub fn make_ring(&self, frames: u32, frame_size: u32) -> io::Result<PacketRing> {
+    pub fn make_ring(&self, frames: u32, frame_size: u32) -> io::Result<FrameRing> {
         const BLOCK: u32 = 65_536;
         let per_block = BLOCK / frame_size;
         let blocks = frames.div_ceil(per_block).max(1);
@@ -129,10 +127,36 @@ impl PacketSocket {
             tp_frame_nr: blocks * per_block,
         };
         self.set(libc::SOL_PACKET, libc::PACKET_VERSION, &(libc::tpacket_versions::TPACKET_V2 as i32))?;
-        self.set(libc::SOL_PACKET, libc::PACKET_RESERVE, &(RESERVE as u32))?;
         self.set(libc::SOL_PACKET, libc::PACKET_COPY_THRESH, &1i32)?;
-        self.set(libc::SOL_PACKET, libc::PACKET_RX_RING, &request)?;
-        let len = blocks as usize * BLOCK as usize;
+        let memory = self.map_ring(&request, blocks as usize * BLOCK as usize)?;
+        Ok(FrameRing::new(memory, BLOCK as usize, frame_size as usize, per_block, blocks))
+    }
+
+    /// A receive ring of `blocks` blocks of [`blocks::BLOCK`] bytes, each shown when it is full or its first frame has waited for
+    /// `longest` (at least a millisecond). No Ethernet frame is too large for it.
+    ///
+    /// # Errors
+    /// As [`PacketSocket::make_ring`].
+    pub fn make_blocks(&self, blocks: u32, longest: Duration) -> io::Result<BlockRing> {
+        let block = blocks::BLOCK as u32;
+        let request = libc::tpacket_req3 {
+            tp_block_size: block,
+            tp_block_nr: blocks,
+            // The kernel asks for a size, and lets frames take what they need.
+            tp_frame_size: block,
+            tp_frame_nr: blocks,
+            tp_retire_blk_tov: u32::try_from(longest.as_millis()).unwrap_or(u32::MAX).max(1),
+            tp_sizeof_priv: 0,
+            tp_feature_req_word: 0,
+        };
+        self.set(libc::SOL_PACKET, libc::PACKET_VERSION, &(libc::tpacket_versions::TPACKET_V3 as i32))?;
+        let memory = self.map_ring(&request, blocks as usize * blocks::BLOCK)?;
+        Ok(BlockRing::new(memory, blocks))
+    }
+
+    fn map_ring<T>(&self, request: &T, len: usize) -> io::Result<Memory> {
+        self.set(libc::SOL_PACKET, libc::PACKET_RESERVE, &(RESERVE as u32))?;
+        self.set(libc::SOL_PACKET, libc::PACKET_RX_RING, request)?;
         let (protection, fd) = (libc::PROT_READ | libc::PROT_WRITE, self.0.as_raw_fd());
         // SAFETY: a new mapping at an address of the kernel's choice.
         let p = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, libc::MAP_SHARED, fd, 0) };
@@ -141,8 +165,7 @@ impl PacketSocket {
         }
         // SAFETY: the range was just mapped; keeping rings out of core dumps is advice only.
         unsafe { libc::madvise(p, len, libc::MADV_DONTDUMP) };
-        let base = NonNull::new(p.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(PacketRing { base, len, frame_size: frame_size as usize, frames: blocks * per_block, next: 0 })
+        Ok(Memory { base: NonNull::new(p.cast()).ok_or(io::ErrorKind::OutOfMemory)?, len })
     }
 
     /// From now on frames that `program` refuses are not received. The kernel checks it.
@@ -242,17 +265,37 @@ impl AsFd for PacketSocket {
     }
 }
 
-/// The receive ring of a packet socket, as its one reader sees it. It may outlive the socket: then nothing comes.
-pub struct PacketRing {
+/// The memory of a receive ring. It may outlive the socket: then nothing comes.
+struct Memory {
     base: NonNull<u8>,
     len: usize,
-    frame_size: usize,
-    frames: u32,
-    next: u32,
 }
 
-// SAFETY: memory without ties to a thread, reached through `&mut` alone.
-unsafe impl Send for PacketRing {}
+// SAFETY: memory without ties to a thread, reached through `&mut` of its ring alone.
+unsafe impl Send for Memory {}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: the range that `map_ring` mapped; no frame is borrowed any more.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}
+
+/// A receive ring as its one reader sees it.
+pub trait ReceiveRing: Send {
+    /// Whether the kernel keeps frames back until there are many, or the time is over.
+    const GATHERS: bool;
+
+    /// Bytes of memory.
+    fn memory(&self) -> usize;
+
+    /// The oldest frame that was not yet given back; `None` when there is none. A frame whose header makes no sense has no
+    /// bytes.
+    fn front(&mut self) -> Option<Captured<'_>>;
+
+    /// Gives the frame of [`ReceiveRing::front`] back to the kernel.
+    fn give_back(&mut self);
+}
 
 /// A frame that the kernel has put into the ring.
 pub struct Captured<'a> {
@@ -271,73 +314,3 @@ pub struct Captured<'a> {
     /// It lies whole in the socket's queue.
     pub queued: bool,
 }
-
-impl PacketRing {
-    /// Bytes of memory.
-    pub fn memory(&self) -> usize {
-        self.len
-    }
-
-    /// The oldest frame that was not yet given back; `None` when there is none. A frame whose header makes no sense has no
-    /// bytes.
-    pub fn front(&mut self) -> Option<Captured<'_>> {
-        let frame = self.next as usize * self.frame_size;
-        // SAFETY: `next < frames`, and `frames * frame_size <= len` (`make_ring`): the header lies in the mapping. Frames
-        // begin at multiples of 2048 in pages, so it is aligned.
-        let (header, first) = unsafe {
-            let first = self.base.as_ptr().add(frame);
-            (first.cast::<libc::tpacket2_hdr>(), first)
-        };
-        // SAFETY: an aligned word of the mapping, which the kernel writes too: atomic.
-        let status = unsafe { AtomicU32::from_ptr(&raw mut (*header).tp_status) };
-        // ORDER: Acquire pairs with the kernel's write barrier before it stores the status: the frame is whole.
-        let status = status.load(Ordering::Acquire);
-        if status & libc::TP_STATUS_USER == 0 {
-            return None;
-        }
-        // SAFETY: the frame is ours (see the top), and all of its words are plain numbers.
-        let (header, kind) = unsafe {
-            let address = first.add(ADDRESS).cast::<libc::sockaddr_ll>();
-            (header.read(), (*address).sll_pkttype)
-        };
-        let (start, kept) = (usize::from(header.tp_mac), header.tp_snaplen as usize);
-        let fits = start >= ADDRESS + size_of::<libc::sockaddr_ll>() + RESERVE && start + kept <= self.frame_size;
-        let (start, kept) = if fits { (start - RESERVE, kept + RESERVE) } else { (0, 0) };
-        let tagged = status & libc::TP_STATUS_VLAN_VALID != 0 || header.tp_vlan_tci != 0;
-        let known = status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
-        let protocol = if known { header.tp_vlan_tpid } else { libc::ETH_P_8021Q as u16 };
-        Some(Captured {
-            // SAFETY: inside the frame (checked above), which is ours and borrowed with `self`.
-            bytes: unsafe { std::slice::from_raw_parts_mut(first.add(start), kept) },
-            len: header.tp_len,
-            time_ns: u64::from(header.tp_sec) * 1_000_000_000 + u64::from(header.tp_nsec),
-            by_card: status & TP_STATUS_TS_RAW_HARDWARE != 0,
-            vlan: tagged.then_some((protocol, header.tp_vlan_tci)),
-            outgoing: kind == libc::PACKET_OUTGOING,
-            queued: status & libc::TP_STATUS_COPY != 0,
-        })
-    }
-
-    /// Gives the frame of [`PacketRing::front`] back to the kernel.
-    pub fn give_back(&mut self) {
-        let frame = self.next as usize * self.frame_size;
-        // SAFETY: as in `front`.
-        let status = unsafe {
-            let header = self.base.as_ptr().add(frame).cast::<libc::tpacket2_hdr>();
-            AtomicU32::from_ptr(&raw mut (*header).tp_status)
-        };
-        // ORDER: Release: what we read of the frame is behind us when the kernel sees that it is its own.
-        status.store(libc::TP_STATUS_KERNEL, Ordering::Release);
-        self.next = if self.next + 1 == self.frames { 0 } else { self.next + 1 };
-    }
-}
-
-impl Drop for PacketRing {
-    fn drop(&mut self) {
-        // SAFETY: the range that `make_ring` mapped; no frame is borrowed any more.
-        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
-    }
-}
-
-/// Where in a frame the kernel puts the address that it came from.
-const ADDRESS: usize = size_of::<libc::tpacket2_hdr>().next_multiple_of(16);

@@ -30,11 +30,13 @@ fn in_each_mode(test: impl Fn(Mode) + Sync) {
 enum Driver {
     Xdp(Mode),
     Packet,
+    /// The same, by blocks.
+    Gathering,
 }
 
 /// Runs `test` with each driver, each time in a namespace of its own.
 fn with_each_driver(test: impl Fn(Driver) + Sync) {
-    for driver in [Driver::Xdp(Mode::Native), Driver::Xdp(Mode::Generic), Driver::Packet] {
+    for driver in [Driver::Xdp(Mode::Native), Driver::Xdp(Mode::Generic), Driver::Packet, Driver::Gathering] {
         with_cable(|| test(driver));
     }
 }
@@ -44,6 +46,7 @@ impl Driver {
         match self {
             Driver::Xdp(mode) => port_on(card, mode),
             Driver::Packet => packet::port_on(card),
+            Driver::Gathering => packet::gathering_on(card),
         }
     }
 }

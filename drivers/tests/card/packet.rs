@@ -3,15 +3,30 @@
 use crate::common::{bytes_of, frame, netmap_name, read, sh, with_cable};
 use crate::packet_socket;
 use drivers::af_packet::{Options, open};
-use nm_core::{Port, PortError};
+use nm_core::{Port, PortError, Woken};
+use std::time::Duration;
 
 pub fn port_on(card: &str) -> Port {
     open(&netmap_name(&format!("netmap:{card}")), &Options::default()).expect("a port")
 }
 
+const GATHER: Duration = Duration::from_millis(20);
+
+pub fn gathering_on(card: &str) -> Port {
+    let options = Options { gather: Some(GATHER), ..Options::default() };
+    open(&netmap_name(&format!("netmap:{card}")), &options).expect("a port")
+}
+
+/// Runs `test` with each ring of the kernel's, each time in a namespace of its own.
+fn with_each_ring(test: impl Fn(fn(&str) -> Port) + Sync) {
+    for port_on in [port_on, gathering_on] {
+        with_cable(|| test(port_on));
+    }
+}
+
 #[test]
 fn frames_too_large_for_the_kernels_ring_arrive_whole_and_in_order() {
-    with_cable(|| {
+    with_each_ring(|port_on| {
         let mut port = port_on("va");
         sh("ip link set va mtu 65521; ip link set vb mtu 65521");
         let sender = packet_socket("vb");
@@ -57,19 +72,42 @@ fn injected_frames_arrive_and_refusals_have_their_reason() {
 
 #[test]
 fn frames_without_room_are_counted() {
+    for gather in [None, Some(GATHER)] {
+        with_cable(|| {
+            let options = Options { frames: Some(64), promiscuous: false, gather, ..Options::default() };
+            let mut port = open(&netmap_name("netmap:va"), &options).unwrap();
+            let sender = packet_socket("vb");
+            for n in 0..10_000 {
+                sender.send(&frame(n, 60), false).unwrap();
+            }
+            let got = read(&mut port, 10_000);
+            let stats = port.control.stats();
+            assert!(stats.dropped_full > 0 && got.len() as u64 == stats.received, "{stats:?}");
+            assert_eq!(stats.received + stats.dropped_full, 10_000);
+            assert_eq!(port.control.stats().dropped_full, stats.dropped_full);
+            assert!((0..).zip(&got).all(|(n, (bytes, _))| *bytes == frame(n, 60)), "the first ones, in order");
+        });
+    }
+}
+
+#[test]
+fn blocks_come_round_whatever_they_hold() {
     with_cable(|| {
-        let mut port =
-            open(&netmap_name("netmap:va"), &Options { frames: Some(64), promiscuous: false, ..Options::default() })
-                .unwrap();
+        let options = Options { frames: Some(64), gather: Some(GATHER), ..Options::default() };
+        let mut port = open(&netmap_name("netmap:va"), &options).unwrap();
         let sender = packet_socket("vb");
-        for n in 0..1000 {
-            sender.send(&frame(n, 60), false).unwrap();
+        let mut tagged = frame(7, 64);
+        tagged[12..18].copy_from_slice(&[0x81, 0, 0, 5, 0x88, 0xb5]);
+        // Alone, some, and more than a block holds.
+        for count in [1, 2, 1, 300, 1, 1200, 1, 1, 1, 900] {
+            let sent: Vec<_> = (0..count)
+                .map(|n| if n % 7 == 3 { tagged.clone() } else { frame(n, 60 + (n as usize * 37) % 200) })
+                .collect();
+            sent.iter().for_each(|frame| sender.send(frame, false).unwrap());
+            let got = bytes_of(read(&mut port, sent.len()));
+            assert!(got == sent, "{} of {count} frames, or others", got.len());
         }
-        let got = read(&mut port, 1000).len() as u64;
-        let stats = port.control.stats();
-        assert!(stats.dropped_full > 0 && got == stats.received, "{stats:?}");
-        assert_eq!(got + stats.dropped_full, 1000);
-        assert_eq!(port.control.stats().dropped_full, stats.dropped_full);
+        assert_eq!(port.rx.wait(1, Some(3 * GATHER)).unwrap(), Woken::TimedOut);
     });
 }
 
@@ -81,7 +119,7 @@ fn only(number: u32) -> [libc::sock_filter; 4] {
 
 #[test]
 fn a_filter_keeps_frames_from_the_reader_and_cuts_none() {
-    with_cable(|| {
+    with_each_ring(|port_on| {
         let (mut port, sender) = (port_on("va"), packet_socket("vb"));
         assert!(port.rx.offer_filter(&only(5)));
         let mut tagged = frame(9, 60);

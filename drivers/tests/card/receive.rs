@@ -152,6 +152,9 @@ fn the_descriptor_is_readable_exactly_while_a_frame_waits() {
         assert!(!readable());
         for round in 0..3 {
             (0..3).for_each(|n| sender.send(&frame(n, 60), false).unwrap());
+            if port.rx.gathers() {
+                drivers::sys::wait::poll_numbers([fd], Some(LIMIT)).unwrap();
+            }
             for n in 0..3 {
                 assert!(readable(), "round {round}, frame {n}");
                 assert!(port.rx.rxsync().unwrap() > 0);

@@ -131,8 +131,8 @@ fn wait(rx: &mut Rx, active: &Active, round: &mut Round) -> Result<bool, PortErr
         Woken::TimedOut | Woken::Woken => return Ok(true),
         Woken::Frames => {}
     }
-    if !active.immediate && rx.port.ring().ready() < rx.batch_slots.min(STREAM_SLOTS) {
-        rx.port.wait(rx.batch_slots, Some(batch_time(active)))?;
+    if !active.immediate && !rx.port.gathers() && rx.port.ring().ready() < rx.batch_slots.min(STREAM_SLOTS) {
+        rx.port.wait(rx.batch_slots, Some(batch_time(active.timeout_ms)))?;
     }
     Ok(true)
 }
@@ -149,7 +149,7 @@ fn give_back_when_full(ring: &RxRing, outer: &mut Option<Mark>) -> bool {
 
 /// How long this call may still sleep: `Some(None)` for ever, `None` not at all.
 fn remaining(active: &Active, round: &mut Round) -> Option<Option<Duration>> {
-    let timeout = read_timeout(active);
+    let timeout = read_timeout(active.timeout_ms);
     if round.looping || timeout.is_zero() {
         return Some(None);
     }
@@ -160,13 +160,14 @@ fn remaining(active: &Active, round: &mut Round) -> Option<Option<Duration>> {
 
 /// The read timeout; zero: none. A negative one meant non-blocking mode; its complement is what libpcap goes
 /// on with when the handle is made to block.
-fn read_timeout(active: &Active) -> Duration {
-    let ms = if active.timeout_ms < 0 { !active.timeout_ms } else { active.timeout_ms };
+fn read_timeout(timeout_ms: c_int) -> Duration {
+    let ms = if timeout_ms < 0 { !timeout_ms } else { timeout_ms };
     Duration::from_millis(ms as u64)
 }
 
-fn batch_time(active: &Active) -> Duration {
-    let timeout = read_timeout(active);
+/// How long a frame waits for others without immediate mode.
+pub(crate) fn batch_time(timeout_ms: c_int) -> Duration {
+    let timeout = read_timeout(timeout_ms);
     if timeout.is_zero() { BATCH } else { timeout }
 }
 

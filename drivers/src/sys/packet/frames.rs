@@ -1,0 +1,96 @@
+//! A packet socket's ring of the second version: a frame is shown at the moment it is filled.
+//!
+//! ```text
+//!   ring     block 0 | block 1 | ...           each of some frames
+//!   frame    tpacket2_hdr, sockaddr_ll, ..., RESERVE bytes of ours, the frame's own bytes from tp_mac on
+//! ```
+//! `tp_status` says whose a frame is: the kernel's while it is 0, else ours until we store 0. Everything below relies
+//! on that: bytes of a frame that is ours change by nobody but us.
+
+use super::{Captured, Memory, RESERVE, ReceiveRing, TP_STATUS_TS_RAW_HARDWARE};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Where in a frame the kernel puts the address that it came from.
+const ADDRESS: usize = size_of::<libc::tpacket2_hdr>().next_multiple_of(16);
+
+/// The ring.
+pub struct FrameRing {
+    memory: Memory,
+    block_size: usize,
+    frame_size: usize,
+    per_block: u32,
+    blocks: u32,
+    /// The next frame: its block, its number in that.
+    block: u32,
+    frame: u32,
+}
+
+impl FrameRing {
+    /// `blocks` blocks in `memory`, of `per_block` frames each: so much memory is there.
+    pub(super) fn new(memory: Memory, block_size: usize, frame_size: usize, per_block: u32, blocks: u32) -> FrameRing {
+        assert!(per_block as usize * frame_size <= block_size && blocks as usize * block_size <= memory.len);
+        FrameRing { memory, block_size, frame_size, per_block, blocks, block: 0, frame: 0 }
+    }
+
+    /// The next frame's first byte.
+    fn first(&self) -> *mut u8 {
+        let offset = self.block as usize * self.block_size + self.frame as usize * self.frame_size;
+        // SAFETY: `block < blocks`, `frame < per_block`, and so many fit the memory (`new`): a whole frame lies there.
+        unsafe { self.memory.base.as_ptr().add(offset) }
+    }
+}
+
+impl ReceiveRing for FrameRing {
+    const GATHERS: bool = false;
+
+    fn memory(&self) -> usize {
+        self.memory.len
+    }
+
+    #[inline]
+    fn front(&mut self) -> Option<Captured<'_>> {
+        let first = self.first();
+        let header = first.cast::<libc::tpacket2_hdr>();
+        // SAFETY: an aligned word of the mapping (frames begin at multiples of 16 in pages), which the kernel writes too: atomic.
+        let status = unsafe { AtomicU32::from_ptr(&raw mut (*header).tp_status) };
+        // ORDER: Acquire pairs with the kernel's write barrier before it stores the status: the frame is whole.
+        let status = status.load(Ordering::Acquire);
+        if status & libc::TP_STATUS_USER == 0 {
+            return None;
+        }
+        // SAFETY: the frame is ours (see the top), and all of its words are plain numbers.
+        let (header, kind) = unsafe {
+            let address = first.add(ADDRESS).cast::<libc::sockaddr_ll>();
+            (header.read(), (*address).sll_pkttype)
+        };
+        let (start, kept) = (usize::from(header.tp_mac), header.tp_snaplen as usize);
+        let fits = start >= ADDRESS + size_of::<libc::sockaddr_ll>() + RESERVE && start + kept <= self.frame_size;
+        let (start, kept) = if fits { (start - RESERVE, kept + RESERVE) } else { (0, 0) };
+        let tagged = status & libc::TP_STATUS_VLAN_VALID != 0 || header.tp_vlan_tci != 0;
+        let known = status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
+        let protocol = if known { header.tp_vlan_tpid } else { libc::ETH_P_8021Q as u16 };
+        Some(Captured {
+            // SAFETY: inside the frame (checked above), which is ours and borrowed with `self`.
+            bytes: unsafe { std::slice::from_raw_parts_mut(first.add(start), kept) },
+            len: header.tp_len,
+            time_ns: u64::from(header.tp_sec) * 1_000_000_000 + u64::from(header.tp_nsec),
+            by_card: status & TP_STATUS_TS_RAW_HARDWARE != 0,
+            vlan: tagged.then_some((protocol, header.tp_vlan_tci)),
+            outgoing: kind == libc::PACKET_OUTGOING,
+            queued: status & libc::TP_STATUS_COPY != 0,
+        })
+    }
+
+    #[inline]
+    fn give_back(&mut self) {
+        // SAFETY: as in `front`.
+        let status = unsafe { AtomicU32::from_ptr(&raw mut (*self.first().cast::<libc::tpacket2_hdr>()).tp_status) };
+        // ORDER: Release: what we read of the frame is behind us when the kernel sees that it is its own.
+        status.store(libc::TP_STATUS_KERNEL, Ordering::Release);
+        self.frame += 1;
+        if self.frame == self.per_block {
+            self.frame = 0;
+            self.block = if self.block + 1 == self.blocks { 0 } else { self.block + 1 };
+        }
+    }
+}
