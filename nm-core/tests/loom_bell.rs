@@ -63,8 +63,8 @@ impl Port {
     fn fill(&self) -> u32 {
         let _held = self.lock.lock().unwrap();
         // As behind the biased lock: who holds it wrote the tail last.
-        let tail = self.page.fill.tail.load(Ordering::Relaxed) + 1;
-        self.page.fill.publish(tail);
+        let tail = self.page.holder.tail() + 1;
+        self.page.fill.publish(tail, &self.page.holder);
         tail
     }
 

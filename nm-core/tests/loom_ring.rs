@@ -12,7 +12,7 @@ use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 use loom_model::model;
 use nm_core::lock::{BiasedLock, Owners};
-use nm_core::shm::port_page::{DrainLine, FillLine};
+use nm_core::shm::port_page::{DrainLine, FillLine, HolderLine};
 use nm_core::sync::Fences;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ const SLOTS: u32 = 3;
 #[derive(Default)]
 struct Ring {
     fill: FillLine,
+    holder: HolderLine,
     drain: DrainLine,
     lock: BiasedLock,
     slots: [AtomicU32; SLOTS as usize],
@@ -46,14 +47,14 @@ impl Ring {
     /// or holds the lock.
     fn send(&self, frames: &[u32]) -> usize {
         let head = self.drain.look();
-        let mut tail = self.fill.tail.load(Ordering::Relaxed);
+        let mut tail = self.holder.tail();
         let room = (SLOTS - 1 - filled(head, tail)) as usize;
         for frame in frames.iter().take(room) {
             self.slots[tail as usize].store(*frame, Ordering::Relaxed);
             self.buffers[tail as usize].with_mut(|_| ());
             tail = (tail + 1) % SLOTS;
         }
-        self.fill.publish(tail);
+        self.fill.publish(tail, &self.holder);
         room.min(frames.len())
     }
 

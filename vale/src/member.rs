@@ -294,8 +294,8 @@ pub fn stats_of(page: &PortPage) -> Stats {
     // ORDER: Relaxed; counters.
     let get = |c: &nm_core::sync::AtomicU64| c.load(Ordering::Relaxed);
     Stats {
-        received: get(&page.fill.received),
-        received_bytes: get(&page.fill.received_bytes),
+        received: get(&page.holder.received),
+        received_bytes: get(&page.holder.received_bytes),
         sent: get(&page.owner.sent),
         sent_bytes: get(&page.owner.sent_bytes),
         dropped_full: get(&page.drops.full),

@@ -164,9 +164,9 @@ impl Peer {
         if !self.page.lock.enter_biased(tag, fences) {
             return false;
         }
-        let fill = &self.page.fill;
-        // ORDER: Relaxed, both; written under the lock that we hold.
-        let (tail, mut head) = (fill.tail.load(Ordering::Relaxed), fill.head_seen.load(Ordering::Relaxed));
+        let holder = &self.page.holder;
+        // ORDER: Relaxed; written under the lock that we hold.
+        let (tail, mut head) = (holder.tail(), holder.head_seen.load(Ordering::Relaxed));
         if self.ring.space(tail, head).is_none_or(|space| space < need) {
             head = self.page.drain.look();
             if self.ring.space(tail, head).is_none_or(|space| space < need) {
@@ -174,15 +174,15 @@ impl Peer {
                 return false;
             }
             // ORDER: Relaxed; under the lock.
-            fill.head_seen.store(head, Ordering::Relaxed);
+            holder.head_seen.store(head, Ordering::Relaxed);
         }
         let Ok(new_tail) = self.ring.put(tail, frame, time_ns) else {
             self.page.lock.leave_biased(tag);
             return false;
         };
-        count(&fill.received, 1);
-        count(&fill.received_bytes, frame.len() as u64);
-        fill.publish(new_tail);
+        count(&holder.received, 1);
+        count(&holder.received_bytes, frame.len() as u64);
+        self.page.fill.publish(new_tail, holder);
         self.page.lock.leave_biased(tag);
         fences.light();
         let filled = self.ring.filled(new_tail, head).unwrap_or(u32::MAX);
@@ -202,9 +202,9 @@ impl Peer {
         let held = self.page.lock.enter(sender.tag, sender.fences, sender.member, patience);
         self.stuck.store(held.is_err(), Ordering::Relaxed);
         let held = held.ok()?;
-        let fill = &self.page.fill;
-        // ORDER: Relaxed, both; written under the lock that we hold.
-        let (tail, head) = (fill.tail.load(Ordering::Relaxed), fill.head_seen.load(Ordering::Relaxed));
+        let holder = &self.page.holder;
+        // ORDER: Relaxed; written under the lock that we hold.
+        let (tail, head) = (holder.tail(), holder.head_seen.load(Ordering::Relaxed));
         match self.ring.space(tail, head) {
             Some(space) => Some(Filling { peer: self, held, tail, space, frames: 0, bytes: 0 }),
             None => self.repair(held),
@@ -219,7 +219,7 @@ impl Peer {
         let head = self.page.drain.look();
         let space = self.ring.space(head, head)?;
         // ORDER: Relaxed; under the lock.
-        self.page.fill.head_seen.store(head, Ordering::Relaxed);
+        self.page.holder.head_seen.store(head, Ordering::Relaxed);
         Some(Filling { peer: self, held, tail: head, space, frames: 0, bytes: 0 })
     }
 
@@ -288,7 +288,7 @@ impl Filling<'_> {
         match self.peer.ring.space(self.tail, head) {
             Some(space) => {
                 // ORDER: Relaxed; under the lock.
-                self.peer.page.fill.head_seen.store(head, Ordering::Relaxed);
+                self.peer.page.holder.head_seen.store(head, Ordering::Relaxed);
                 self.space = space;
             }
             None => add(&self.peer.page.drops.malformed, 1),
@@ -326,13 +326,13 @@ impl Filling<'_> {
     #[inline(always)]
     fn publish(self, sender: Sender<'_>) {
         let Filling { peer, held, tail, frames, bytes, .. } = self;
-        let fill = &peer.page.fill;
-        count(&fill.received, u64::from(frames));
-        count(&fill.received_bytes, bytes);
+        let holder = &peer.page.holder;
+        count(&holder.received, u64::from(frames));
+        count(&holder.received_bytes, bytes);
         // ORDER: Relaxed; under the lock.
-        let head = fill.head_seen.load(Ordering::Relaxed);
-        fill.processor.note();
-        fill.publish(tail);
+        let head = holder.head_seen.load(Ordering::Relaxed);
+        holder.processor.note();
+        peer.page.fill.publish(tail, holder);
         drop(held);
         sender.fences.light();
         let filled = peer.ring.filled(tail, head).unwrap_or(u32::MAX);

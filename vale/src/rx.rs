@@ -185,7 +185,7 @@ impl Rx {
             }
             let mut slept = None;
             // Where the sender runs only while we don't, looking is in vain.
-            let shared = slots == 1 && self.member.page.fill.processor.is_here();
+            let shared = slots == 1 && self.member.page.holder.processor.is_here();
             if slots == 1 && now < spin_end && !is_over(now) && !shared {
                 let came = self.spin(end.map_or(spin_end, |e| e.min(spin_end)));
                 self.patience.learn(came);

@@ -272,7 +272,7 @@ impl PortTx for Tx {
             let time_ns = if peer.is_watched() { 0 } else { self.clock.now() };
             if peer.deliver_one(&self.member, self.tag, self.fences, frame, time_ns) {
                 if self.without_clock == 0 {
-                    peer.page.fill.processor.note();
+                    peer.page.holder.processor.note();
                 }
                 return Ok(());
             }

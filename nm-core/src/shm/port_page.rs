@@ -56,14 +56,42 @@ impl Processor {
     }
 }
 
-/// Written by whoever holds the lock: what was put into the receive ring.
+/// Written by whoever holds the lock: what was put into the receive ring. The reader looks at this line all the time, so who fills
+/// only stores here, once for each publication, and reads what it needs in [`HolderLine`].
 #[repr(C, align(128))]
 #[derive(Default)]
 pub struct FillLine {
     /// The slot after the last filled one.
     pub tail: AtomicU32,
-    /// The reader's head as the last holder of the lock read it. Kept here since each holder must reckon with the
-    /// same one: with an older one, slots that others filled since would look free.
+}
+
+impl FillLine {
+    /// Gives the slots before `tail` to the reader. The caller holds the lock and has filled them.
+    #[inline(always)]
+    pub fn publish(&self, tail: u32, holder: &HolderLine) {
+        // Who takes over from a holder that died between the two publishes its frames with the next ones.
+        // ORDER: Release pairs with the Acquire in `HolderLine::tail`: the slots were filled before.
+        holder.tail.store(tail, Ordering::Release);
+        // ORDER: Release pairs with the Acquire in `look`: slots and bytes are visible before the tail.
+        self.tail.store(tail, Ordering::Release);
+    }
+
+    /// The slot after the last filled one: what lies before it can be read.
+    #[inline(always)]
+    pub fn look(&self) -> u32 {
+        // ORDER: Acquire pairs with the Release in `publish`.
+        self.tail.load(Ordering::Acquire)
+    }
+}
+
+/// What those who hold the lock keep for each other, where no reader looks. To read it from the line that the reader has just fetched
+/// took a far travel of that line: a round trip of two programs that spin was 1.30 us, and is 0.92 (near processors: 0.43 and 0.37).
+#[repr(C, align(128))]
+#[derive(Default)]
+pub struct HolderLine {
+    /// As [`FillLine::tail`].
+    tail: AtomicU32,
+    /// The reader's head as the last holder read it: with an older one, slots that others filled since would look free.
     pub head_seen: AtomicU32,
     /// Frames so far.
     pub received: AtomicU64,
@@ -73,18 +101,11 @@ pub struct FillLine {
     pub processor: Processor,
 }
 
-impl FillLine {
-    /// Gives the slots before `tail` to the reader. The caller holds the lock and has filled them.
+impl HolderLine {
+    /// The first slot to fill. The caller holds the lock.
     #[inline(always)]
-    pub fn publish(&self, tail: u32) {
-        // ORDER: Release pairs with the Acquire in `look`: slots and bytes are visible before the tail.
-        self.tail.store(tail, Ordering::Release);
-    }
-
-    /// The slot after the last filled one: what lies before it can be read.
-    #[inline(always)]
-    pub fn look(&self) -> u32 {
-        // ORDER: Acquire pairs with the Release in `publish`.
+    pub fn tail(&self) -> u32 {
+        // ORDER: Acquire pairs with the Release in `publish`, of a holder that died before it left the lock.
         self.tail.load(Ordering::Acquire)
     }
 }
@@ -175,6 +196,8 @@ pub struct PortPage {
     pub id: Identity,
     /// Senders' line.
     pub fill: FillLine,
+    /// Its writers' notes.
+    pub holder: HolderLine,
     /// Who may fill.
     pub lock: BiasedLock,
     /// Reader's line.
