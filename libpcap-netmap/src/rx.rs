@@ -23,9 +23,9 @@ use crate::guard;
 use crate::handle::{self, Active, BREAK, CLOSED, Handle, Live, Source};
 use crate::offline;
 use libc::{c_int, c_uchar, timeval};
-use nm_core::{PortRx, RxFrame};
+use nm_core::{PortRx, RxFrame, sys};
 pub(crate) use refill::batch_time;
-use refill::{BATCH_SLOTS, HOLD, Refill, Round, WINDOW, flush_rejected, refill, take_break};
+use refill::{BATCH_SLOTS, HOLD, Refill, Round, WINDOW, flush_rejected, is_idle, refill, take_break};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -86,7 +86,7 @@ impl Chain {
 #[derive(Clone, Copy)]
 pub(crate) struct Mark {
     address: usize,
-    thread: libc::pthread_t,
+    thread: usize,
 }
 
 /// Bytes of a mark: a call inside another lies at least so far below it, calls from one place lie closer.
@@ -97,8 +97,7 @@ impl Mark {
     pub(crate) fn here() -> Mark {
         let place = MaybeUninit::<[u8; MARK]>::uninit();
         let address = std::hint::black_box(&raw const place) as usize;
-        // SAFETY: pthread_self has no conditions.
-        Mark { address, thread: unsafe { libc::pthread_self() } }
+        Mark { address, thread: sys::thread_mark() }
     }
 
     pub(crate) fn is_inside(self, outer: Mark) -> bool {
@@ -198,14 +197,11 @@ fn reject(unflushed: &AtomicU64) {
     unflushed.store(unflushed.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
-/// After a call's last frame.
-fn leave(active: &Active, outermost: bool) {
+/// After a call's last frame, inside a guard.
+fn leave(active: &Active) {
     flush_rejected(active);
     // SAFETY: as in `refill`.
     let rx = unsafe { &mut *active.rx.get() };
-    if outermost {
-        rx.outer = None;
-    }
     // ORDER: Relaxed, as in `refill`.
     if active.fd_asked.load(Ordering::Relaxed) {
         rx.port.settle_fd();
@@ -229,6 +225,12 @@ unsafe fn run(
         return live.fail(PCAP_ERROR, format_args!("no callback was given"));
     };
     let here = Mark::here();
+    let idle = || guard::live(live, Err(PCAP_ERROR), || is_idle(live, live.active()?));
+    match if looping { Ok(false) } else { idle() } {
+        Ok(false) => {}
+        Ok(true) => return 0,
+        Err(code) => return code,
+    }
     let outermost = match live.active() {
         // SAFETY: as in `refill`.
         Ok(active) => unsafe { !(*active.rx.get()).is_nested(here) },
@@ -239,11 +241,13 @@ unsafe fn run(
     let mut delivered: u64 = 0;
     let limit = u64::try_from(count).unwrap_or(0);
     let result = loop {
-        let filled = guard::live(live, Err(PCAP_ERROR), || refill(live, live.active()?, &mut round, delivered > 0));
-        match filled {
-            Ok(Refill::Frames) => {}
-            Ok(Refill::Over) => break delivered.min(c_int::MAX as u64) as c_int,
-            Err(code) => break code,
+        // SAFETY: as in `refill`.
+        if !live.active().is_ok_and(|active| round.begins_with_rest(live, unsafe { &mut *active.rx.get() })) {
+            match guard::live(live, Err(PCAP_ERROR), || refill(live, live.active()?, &mut round, delivered > 0)) {
+                Ok(Refill::Frames) => {}
+                Ok(Refill::Over) => break delivered.min(c_int::MAX as u64) as c_int,
+                Err(code) => break code,
+            }
         }
         let active = match live.active() {
             Ok(active) => &raw const *active,
@@ -275,12 +279,18 @@ unsafe fn run(
     result
 }
 
+/// After a call's last frame.
+#[inline(always)]
 fn leave_guarded(live: &Live, outermost: bool) {
-    guard::live(live, (), || {
-        if let Some(active) = live.peek() {
-            leave(active, outermost);
-        }
-    });
+    let Some(active) = live.peek() else { return };
+    if outermost {
+        // SAFETY: as in `refill`.
+        unsafe { (*active.rx.get()).outer = None };
+    }
+    // ORDER: Relaxed, both, as in `refill`.
+    if active.unflushed.load(Ordering::Relaxed) != 0 || active.fd_asked.load(Ordering::Relaxed) {
+        guard::live(live, (), || leave(active));
+    }
 }
 
 /// The callback broke the loop, or closed the handle.
@@ -311,7 +321,9 @@ fn read_one(live: &Live) -> Result<(*const pcap_pkthdr, *const c_uchar), c_int> 
             return Ok((&raw const rx.header, data));
         }
     }
-    guard::live(live, Err(PCAP_ERROR), || read_one_slowly(live, active))
+    guard::live(live, Err(PCAP_ERROR), || {
+        if is_idle(live, active)? { Ok((std::ptr::null(), std::ptr::null())) } else { read_one_slowly(live, active) }
+    })
 }
 
 #[inline(always)]
@@ -340,7 +352,7 @@ fn read_one_slowly(live: &Live, active: &Active) -> Result<(*const pcap_pkthdr, 
             Err(code) => break Err(code),
         }
     };
-    leave(active, false);
+    leave(active);
     // SAFETY: the address of a field, nothing is read.
     result.map(|data| (unsafe { &raw const (*rx).header }, data))
 }

@@ -32,6 +32,19 @@ pub(super) struct Round {
     pub(super) deadline: Option<Instant>,
 }
 
+impl Round {
+    /// Whether this call begins with frames that an earlier one left in the window.
+    #[inline(always)]
+    pub(super) fn begins_with_rest(&mut self, live: &Live, rx: &mut Rx) -> bool {
+        // ORDER: Relaxed, as in `take_break`.
+        if self.budget.is_some() || rx.next >= rx.end || live.attention.load(Ordering::Relaxed) != 0 {
+            return false;
+        }
+        self.budget = Some(rx.port.ring().ready());
+        true
+    }
+}
+
 /// What [`refill`] found.
 pub(super) enum Refill {
     /// The window has frames.
@@ -99,6 +112,35 @@ pub(super) fn refill(live: &Live, active: &Active, round: &mut Round, delivered:
         }
         pull(rx, round, window);
     }
+}
+
+/// The look of a program that spins, which mostly finds nothing: true when there is nothing to hand out, and nothing else to do.
+///
+/// # Errors
+/// As [`refill`].
+#[inline(always)]
+pub(super) fn is_idle(live: &Live, active: &Active) -> Result<bool, c_int> {
+    // SAFETY: as in `refill`.
+    let rx = unsafe { &mut *active.rx.get() };
+    // ORDER: Relaxed, all of these, as in `refill` and `run`.
+    let plain = active.nonblocking.load(Ordering::Relaxed)
+        && !active.fd_asked.load(Ordering::Relaxed)
+        && active.unflushed.load(Ordering::Relaxed) == 0
+        && live.attention.load(Ordering::Relaxed) == 0;
+    if !plain || rx.next < rx.end || rx.outer.is_some() {
+        return Ok(false);
+    }
+    let ring = rx.port.ring();
+    if ring.ready() > 0 {
+        return Ok(false);
+    }
+    ring.release();
+    let idle = rx.port.rxsync().map_err(|e| live.fail_port(&e))? == 0;
+    if idle {
+        // Between far processors, looks without a pause cost who sends 5 in 100 of a round trip: they ask for its line all the time.
+        std::hint::spin_loop();
+    }
+    Ok(idle)
 }
 
 /// Takes frames from the ring into the empty window, within the round's budget.
