@@ -24,6 +24,7 @@ pub fn run(args: &Args) -> Result<(), String> {
         "raw-send" => raw::send(args),
         "raw-recv" => raw::receive(args),
         "raw-hold" => raw::hold(args),
+        "raw-crowd" => raw::crowd(args),
         "card-send" => card_flood::send(args),
         "pcap-match" => pcap_match::receive(args),
         "pcap-send" => pcap_flood::send(args),

@@ -170,3 +170,16 @@ pub fn hold(args: &Args) -> Result<(), String> {
             .with("buf_size", both.buf_size))
     })
 }
+
+/// `role=raw-crowd switch= count=`: each round, that many ports join the switch, or leave it when they are there.
+pub fn crowd(args: &Args) -> Result<(), String> {
+    let (switch, count) = (args.text("switch")?, args.number::<u32>("count")?);
+    let mut ports = Vec::new();
+    serve(|_| {
+        ports = match ports.is_empty() {
+            true => (0..count).map(|n| open(&format!("{switch}:h{n}"), 16)).collect::<Result<Vec<_>, _>>()?,
+            false => Vec::new(),
+        };
+        Ok(Report::default())
+    })
+}
