@@ -43,11 +43,11 @@ pub trait Source: Send {
     /// A frame waits that there was no room for.
     fn has_more(&mut self) -> bool;
 
-    /// What is wrong with the descriptors.
+    /// What is wrong with the descriptors; true while the interface is down, when nobody tells that it goes away.
     ///
     /// # Errors
     /// [`PortError::Disappeared`] when nothing will come any more, or another one.
-    fn check(&mut self) -> Result<(), PortError>;
+    fn check(&mut self) -> Result<bool, PortError>;
 
     /// As [`nm_core::PortRx::offer_filter`].
     fn offer_filter(&mut self, program: &[libc::sock_filter]) -> bool {

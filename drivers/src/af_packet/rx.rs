@@ -18,7 +18,10 @@ const ADDRESSES: usize = 12;
 /// A packet socket's frames.
 pub struct Frames<R> {
     name: String,
+    ifname: String,
     card: Interface,
+    /// It was down when it was last looked at.
+    down: bool,
     socket: Arc<PacketSocket>,
     ring: R,
     /// Makes times of the card's stamps.
@@ -30,12 +33,13 @@ pub struct Frames<R> {
 impl<R> Frames<R> {
     pub fn new(
         name: String,
+        ifname: String,
         card: Interface,
         socket: Arc<PacketSocket>,
         ring: R,
         card_times: Option<Times>,
     ) -> Frames<R> {
-        Frames { name, card, socket, ring, card_times, large: Vec::new() }
+        Frames { name, ifname, card, down: false, socket, ring, card_times, large: Vec::new() }
     }
 }
 
@@ -81,14 +85,18 @@ impl<R: ReceiveRing> Source for Frames<R> {
     }
 
     /// An interface that is down comes up again, one that is gone does not.
-    fn check(&mut self) -> Result<(), PortError> {
+    fn check(&mut self) -> Result<bool, PortError> {
         let other = |source: io::Error| PortError::Io { what: format!("{}: receive", self.name), source };
         match self.socket.take_error().map_err(other)? {
-            None => Ok(()),
-            Some(e) if e.raw_os_error() != Some(libc::ENETDOWN) => Err(other(e)),
-            Some(_) if Interface::exists(self.card.index) => Ok(()),
-            Some(_) => Err(PortError::Disappeared),
+            None if !self.down => return Ok(false),
+            Some(e) if e.raw_os_error() != Some(libc::ENETDOWN) => return Err(other(e)),
+            _ => {}
         }
+        if !Interface::exists(self.card.index) {
+            return Err(PortError::Disappeared);
+        }
+        self.down = !Interface::find(&self.ifname).is_ok_and(|card| card.up);
+        Ok(self.down)
     }
 
     fn offer_filter(&mut self, program: &[libc::sock_filter]) -> bool {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Who waits for many frames looks by the clock instead of being woken for each.
 const NAP: Duration = Duration::from_millis(1);
-/// How often a reader that never sleeps asks whether there is still somebody to read from.
+/// How often a reader that never sleeps asks whether there is still somebody to read from, and one that sleeps while that is down.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
 
 /// The receive side of a port.
@@ -26,6 +26,8 @@ pub struct Rx<S> {
     ring: RxRing,
     select: Option<Select>,
     checked: Instant,
+    /// The interface is down.
+    down: bool,
     gone: bool,
 }
 
@@ -74,7 +76,7 @@ impl<S: Source> Rx<S> {
     /// `None` when the mapping is too short.
     pub fn new(control: Arc<Control>, source: S, mapping: &Arc<Mapping>) -> Option<Rx<S>> {
         let (fill, ring) = (PeerRing::new(mapping, &control.layout)?, RxRing::new(mapping, &control.layout)?);
-        Some(Rx { control, source, fill, ring, select: None, checked: Instant::now(), gone: false })
+        Some(Rx { control, source, fill, ring, select: None, checked: Instant::now(), down: false, gone: false })
     }
 
     /// Moves frames from the source to our ring while there is room. Returns the slots that can be read.
@@ -98,12 +100,13 @@ impl<S: Source> Rx<S> {
             return Err(PortError::Disappeared);
         }
         let found = self.source.check();
+        self.down = found.as_ref().is_ok_and(|down| *down);
         self.gone = matches!(found, Err(PortError::Disappeared));
         if self.gone {
             // The socket tells its error once; who selects must still hear of it.
             self.settle_fd();
         }
-        found
+        found.map(drop)
     }
 
     /// Sleeps until a frame, a wake, a signal, or for `longest`. True after a signal.
@@ -114,7 +117,8 @@ impl<S: Source> Rx<S> {
         } else {
             let fd = self.source.fd();
             let watch = self.source.watch().unwrap_or(fd);
-            poll([wake, fd, watch], longest).map(|[_, fd, watch]| fd.failed || watch.failed)
+            let longest = if self.down { Some(longest.map_or(CHECK_EVERY, |l| l.min(CHECK_EVERY))) } else { longest };
+            poll([wake, fd, watch], longest).map(|[_, fd, watch]| fd.failed || watch.failed || self.down)
         };
         match slept {
             Ok(true) => self.check().map(|()| false),

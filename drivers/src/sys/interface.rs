@@ -48,12 +48,10 @@ impl Interface {
         })
     }
 
-    /// Whether an interface with this number exists.
+    /// Whether an interface with this number exists, and is not about to go: one that is taken away goes down first, tells so, and is
+    /// there for some 50 us more. Asked by netlink, which waits for changes that are under way; ioctls don't.
     pub fn exists(index: u32) -> bool {
-        let Ok(socket) = control_socket() else { return true };
-        let mut request = Request::empty();
-        request.0.ifr_ifru.ifru_ifindex = index as libc::c_int;
-        !request.call(&socket, libc::SIOCGIFNAME).is_err_and(|e| e.raw_os_error() == Some(libc::ENODEV))
+        !super::netlink::xdp_program_id(index).is_err_and(|e| e.raw_os_error() == Some(libc::ENODEV))
     }
 }
 
