@@ -261,16 +261,18 @@ impl<'a> Bench<'a> {
     }
 }
 
-const SENDING: &str =
-    "veth, which carries each frame to the other end's stack inside the sender's system call, 32 in one of ours";
-const REFUSING: &str = "the host's stack, which gets the refused frames in both cases, and the sender: a capture that cost nothing \
-     would still have what the machine takes when nobody captures. Of ours, the program is 1 in 100, the rest waking the reader";
+const SENDING: &str = "the kernel: veth carries each frame to the other end's stack inside the sender's system call, 32 in one of ours. Batches \
+     through the rings, without a second thread and without a call for each frame, are no faster (below)";
+const REFUSING: &str = "the host's stack, which gets the refused frames in both cases, and the sender: when nobody captures it is already \
+     0.85 to 0.91 of libpcap's. Of ours, the program is 1 in 20, the reader 1 in 10: it naps on the clock, and a nap costs a virtual machine some 30 us";
 const REFUSING_SOCKET: &str = "veth, which copies each socket buffer into a page before an XDP program may see it, frees it and makes \
-     another: a card does not. Our program is 1 in 100";
+     another: 1.0 us a frame on the sender's CPU, with GRO and without, and a card does not. When nobody captures it is already 0.86 to 0.89 of \
+     libpcap's. Of ours, the program is 1 in 80, the reader 1 in 15";
 const RECEIVING: &str =
     "the kernel's part, on the sender's CPU: making the frames, and a copy of each (veth has no zero-copy)";
-const RECEIVING_SOCKET: &str = "the sender's CPU, on which all but the reading happens: veth's copy into a page is 14 in 100 of it, freeing \
-     the socket buffer 7, the kernel's copy into our buffer 9, our program 3 (perf)";
+const RECEIVING_SOCKET: &str = "the sender's CPU, on which all but the reading happens: 3.0 us a frame, 2.5 with libpcap's packet socket, of \
+     them veth's copy into a page 14 in 100, freeing the socket buffer 7, the kernel's copy into our buffer 9, our program 3 (perf). The reader, \
+     0.3 us, is on the other one";
 const OWN: &str = "our code, and lines of the CPU's own caches (a card writes to memory, or to the last cache)";
 const PROGRAM: &str = "the kernel's helpers: the time, the counters' map";
 const PUMPING: &str = "three programs on the CPUs, and a second copy of each frame";
