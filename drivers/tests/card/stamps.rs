@@ -168,7 +168,8 @@ fn a_packet_socket_gives_the_cards_stamps_to_who_asked() {
     if counters().is_none() {
         return;
     }
-    for case in 0..3 {
+    // Both kinds of the kernel's rings.
+    for (case, gather) in (0..3).flat_map(|case| [(case, None), (case, Some(Duration::from_millis(10)))]) {
         with_cable(|| {
             let stamp = monotonic_ns();
             let card_times = match case {
@@ -176,7 +177,7 @@ fn a_packet_socket_gives_the_cards_stamps_to_who_asked() {
                 1 => Some(CardTimes::Unsynced),
                 _ => Some(CardTimes::Synced(Arc::new(CardClock::monotonic()))),
             };
-            let options = drivers::af_packet::Options { card_times, ..drivers::af_packet::Options::default() };
+            let options = drivers::af_packet::Options { card_times, gather, ..drivers::af_packet::Options::default() };
             let mut port = drivers::af_packet::open(&netmap_name("netmap:va"), &options).expect("a port");
             assert_eq!(port.control.stamped_by_card(), case > 0);
             std::thread::sleep(Duration::from_millis(300));
