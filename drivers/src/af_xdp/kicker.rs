@@ -44,7 +44,8 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Frames that share the caller's kick: as many as the kernel takes in a call.
+/// Frames that share the caller's kick: as many as the kernel takes in a call. Linux 6.17 can be told to take more (`XDP_MAX_TX_SKB_BUDGET`):
+/// with 128 the rate was 0.90 of this one's on veth (15 turns each), for then the thread's kicks come between.
 const BATCH: u32 = 32;
 /// A stream: so many frames in that time.
 const STREAK: u32 = 256;
