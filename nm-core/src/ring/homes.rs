@@ -22,8 +22,10 @@ const BUFFERS: usize = 16;
 /// One slot's places, by their numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Home {
-    cell: u32,
-    buffer: u32,
+    /// For a short frame.
+    pub(super) cell: u32,
+    /// For a longer one.
+    pub(super) buffer: u32,
 }
 
 impl Home {

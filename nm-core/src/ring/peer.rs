@@ -1,6 +1,6 @@
 //! The other end of a receive ring: how a sender fills it.
 
-use super::homes::{Homes, homes};
+use super::homes::homes;
 use super::outgoing::Outgoing;
 use super::slots::{FrameRef, Malformed, Run, Slots};
 use crate::shm::layout::{BUF_SIZE, CELL, Layout};
@@ -13,7 +13,6 @@ const PREFETCH: u32 = 12;
 /// Another port's receive ring. Which slots may be written is between the port page's tail and head, under its lock.
 pub struct PeerRing {
     slots: Slots,
-    homes: Homes,
     /// Slots that stay free before a long frame.
     reserve: u32,
 }
@@ -22,7 +21,7 @@ impl PeerRing {
     /// The receive ring of a mapped port. `None` when the mapping is shorter than its layout.
     pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<PeerRing> {
         let reserve = layout.rx_slots - 1 - layout.long_slots();
-        Some(PeerRing { slots: Slots::new(mapping, &layout.rx_place())?, homes: homes(layout), reserve })
+        Some(PeerRing { slots: Slots::new(mapping, &layout.rx_place())?.with_homes(homes(layout))?, reserve })
     }
 
     /// How many slots the ring has; at most one less can be filled.
@@ -72,8 +71,8 @@ impl PeerRing {
         if tail >= self.slots.num_slots() {
             return Err(Malformed);
         }
-        let used = self.slots.write_home(tail, frame, time_ns, &self.homes)?;
-        self.slots.prefetch_write(tail, PREFETCH, &self.homes, frame.len());
+        let used = self.slots.write_home(tail, frame, time_ns)?;
+        self.slots.prefetch_write(tail, PREFETCH, frame.len());
         Ok(self.slots.add(tail, used))
     }
 
@@ -92,17 +91,35 @@ impl PeerRing {
         if *tail >= self.slots.num_slots() {
             return (0, 0);
         }
-        let frames = from.waiting_from(*at).min(space);
-        let long = space.saturating_sub(self.reserve).min(frames);
-        let run = Run { ring: from.slots(), at: *at, frames, long, addresses: addresses.unwrap_or_default() };
-        let (frames, bytes) = match (addresses.is_some(), from.is_far()) {
-            (true, false) => self.slots.copy_run::<true, false>(*tail, &run, time_ns, PREFETCH, &self.homes),
-            (false, false) => self.slots.copy_run::<false, false>(*tail, &run, time_ns, PREFETCH, &self.homes),
-            (true, true) => self.slots.copy_run::<true, true>(*tail, &run, time_ns, PREFETCH, &self.homes),
-            (false, true) => self.slots.copy_run::<false, true>(*tail, &run, time_ns, PREFETCH, &self.homes),
-        };
+        let most = from.waiting_from(*at).min(space);
+        let mut run =
+            Run { ring: from.slots(), at: *at, frames: most, long: 0, addresses: addresses.unwrap_or_default() };
+        let (mut frames, mut bytes) = self.copy_run::<true>(*tail, &run, from, addresses.is_some(), time_ns);
+        if frames < most {
+            let long = space.saturating_sub(self.reserve);
+            (run.at, run.frames, run.long) = (from.advance(*at, frames), most - frames, long.saturating_sub(frames));
+            let more = self.copy_run::<false>(self.slots.add(*tail, frames), &run, from, addresses.is_some(), time_ns);
+            (frames, bytes) = (frames + more.0, bytes + more.1);
+        }
         *tail = self.slots.add(*tail, frames);
         *at = from.advance(*at, frames);
         (frames, bytes)
+    }
+
+    #[inline(always)]
+    fn copy_run<const SHORT: bool>(
+        &self,
+        tail: u32,
+        run: &Run<'_>,
+        from: &Outgoing<'_>,
+        alike: bool,
+        time_ns: u64,
+    ) -> (u32, u64) {
+        match (alike, from.is_far()) {
+            (true, false) => self.slots.copy_run::<true, false, SHORT>(tail, run, time_ns, PREFETCH),
+            (false, false) => self.slots.copy_run::<false, false, SHORT>(tail, run, time_ns, PREFETCH),
+            (true, true) => self.slots.copy_run::<true, true, SHORT>(tail, run, time_ns, PREFETCH),
+            (false, true) => self.slots.copy_run::<false, true, SHORT>(tail, run, time_ns, PREFETCH),
+        }
     }
 }

@@ -8,7 +8,7 @@
 //! `release` moves head to cur; the next rxsync gives those slots back.
 
 use super::bytes::prefetch_for_read;
-use super::homes::{Homes, homes};
+use super::homes::homes;
 use super::outgoing::Outgoing;
 use super::slots::{Direction, FrameRef, Piece, Slots};
 use crate::abi::NS_MOREFRAG;
@@ -44,8 +44,7 @@ pub struct RxRing {
     /// The time of frames that came without one.
     stamp_ns: u64,
     last_ns: u64,
-    /// Where the sender puts frames, if that is known beforehand, and the last one's length: where the next one lies.
-    homes: Option<Homes>,
+    /// The last frame's length: whether the next one is likely in a cell.
     last_len: usize,
     /// The most slots that can be filled when the last frame is a long one.
     long_slots: u32,
@@ -62,8 +61,8 @@ impl RxRing {
     /// The receive ring of a port's mapping, made fresh. `None` when the mapping is shorter than its layout.
     pub fn new(mapping: &Arc<Mapping>, layout: &Layout) -> Option<RxRing> {
         let bufs = (0..layout.rx_slots).map(|n| layout.rx_buf(n % layout.rx_bufs())).collect();
-        let ring = RxRing::make(mapping, &layout.rx_place(), bufs)?;
-        Some(RxRing { homes: Some(homes(layout)), long_slots: layout.long_slots(), ..ring })
+        let RxRing { slots, .. } = RxRing::make(mapping, &layout.rx_place(), bufs)?;
+        Some(RxRing { long_slots: layout.long_slots(), ..RxRing::begin(slots.with_homes(homes(layout))?, 0) })
     }
 
     /// A ring at `place`, made fresh, whose slots begin with these buffers. `None` when it does not lie in the mapping
@@ -96,7 +95,6 @@ impl RxRing {
             malformed: 0,
             stamp_ns: 0,
             last_ns: 0,
-            homes: None,
             last_len: 0,
             long_slots: slots_less_one,
             scratch: Vec::new(),
@@ -315,11 +313,9 @@ impl RxRing {
             self.malformed += 1;
             return;
         }
-        if self.cur == self.tail
-            && let Some(homes) = &self.homes
-        {
+        if self.cur == self.tail {
             // The first of new frames: its slot and its bytes travel at the same time, not one after the other.
-            self.slots.prefetch_first(self.cur, homes, self.last_len);
+            self.slots.prefetch_first(self.cur, self.last_len);
         }
         self.tail = tail;
         if self.owns_tail {

@@ -5,7 +5,7 @@
 
 pub use super::bytes::FrameRef;
 use super::bytes::{copy, prefetch_for_read, prefetch_for_write};
-use super::homes::Home;
+use super::homes::{Home, Homes};
 use crate::abi;
 use crate::shm::layout::CELL;
 use crate::shm::mapping::{Mapping, Shared};
@@ -104,6 +104,8 @@ pub(crate) struct Slots {
     room: u32,
     headroom: u32,
     header_at: usize,
+    /// Where frames go, slot by slot, where that is settled: all of them buffers of this ring. Else empty.
+    homes: Homes,
     /// Bytes from the ring to buffer 0, for who uses netmap's macros.
     buf_ofs: i64,
     keep: Arc<Mapping>,
@@ -142,9 +144,17 @@ impl Slots {
             room,
             headroom,
             header_at: ring,
+            homes: Arc::new([]),
             buf_ofs: buffers as i64 - ring as i64,
             keep: Arc::clone(mapping),
         })
+    }
+
+    /// The same ring, each slot's frame in a place of its own; `None` when there is not one for each, or one is no buffer of the ring.
+    pub(crate) fn with_homes(self, homes: Homes) -> Option<Slots> {
+        let fit = homes.len() == self.num_slots as usize
+            && homes.iter().all(|home| self.is_usable(home.cell) && self.is_usable(home.buffer));
+        fit.then(|| Slots { homes, ..self })
     }
 
     /// Writes a fresh ring: header, and one of `bufs` for each slot. Numbers that are no buffer's are
@@ -269,7 +279,7 @@ impl Slots {
     #[inline(always)]
     pub(crate) fn buffer(&self, buf_idx: u32) -> *mut u8 {
         debug_assert!(buf_idx < self.num_bufs);
-        // SAFETY: below num_bufs (checked by `read`), and that many buffers lie in the mapping (checked in `new`).
+        // SAFETY: below num_bufs (checked by `read`, or by `with_homes`), and that many buffers lie in the mapping (checked in `new`).
         unsafe { self.bufs.add(buf_idx as usize * self.stride as usize).as_ptr() }
     }
 
@@ -280,29 +290,15 @@ impl Slots {
         self.write_into(i, frame, time_ns, |i, _| self.read_for_writing(i))
     }
 
-    /// As [`Slots::write`], into the slots' own places, whatever they name now.
+    /// As [`Slots::write`], into the slots' homes, whatever they name now.
     #[inline(always)]
-    pub(crate) fn write_home(
-        &self,
-        i: u32,
-        frame: FrameRef<'_>,
-        time_ns: u64,
-        homes: &[Home],
-    ) -> Result<u32, Malformed> {
-        self.write_into(i, frame, time_ns, |i, len| self.home(homes, i, len))
+    pub(crate) fn write_home(&self, i: u32, frame: FrameRef<'_>, time_ns: u64) -> Result<u32, Malformed> {
+        self.write_into(i, frame, time_ns, |i, len| self.home(i).map(|home| home.of(len)).ok_or(Malformed))
     }
 
-    /// The place of slot `i` for so many bytes.
     #[inline(always)]
-    fn home(&self, homes: &[Home], i: u32, len: usize) -> Result<u32, Malformed> {
-        // Not by `filter` and the like: what they leave of a result took five tests of it for each frame of a run.
-        if let Some(home) = homes.get(i as usize) {
-            let buf_idx = home.of(len);
-            if self.is_usable(buf_idx) {
-                return Ok(buf_idx);
-            }
-        }
-        Err(Malformed)
+    fn home(&self, i: u32) -> Option<Home> {
+        self.homes.get(i as usize).copied()
     }
 
     /// `place` tells the number of a buffer of this ring for so many bytes in a slot.
@@ -368,34 +364,35 @@ impl Slots {
     /// Copies the frames of a run into slots from `dst` on, each into its slot's own place. Stops at the first that is
     /// not such a frame or has other addresses. Returns how many frames, and their bytes.
     ///
-    /// With `FAR` the run lies in a ring that another core has filled.
+    /// With `FAR` the run lies in a ring that another core has filled. With `SHORT` it also stops at the first frame that no cell
+    /// holds: that nothing has to be chosen for each frame gave those of 60 bytes a tenth more.
     ///
     /// Kept apart, in locals alone: each spilled store would take a place in the processor's store queue, behind
     /// which the lines that the other core still has are waited for; that halved the rate.
     #[inline(never)]
-    pub(crate) fn copy_run<const ALIKE: bool, const FAR: bool>(
+    pub(crate) fn copy_run<const ALIKE: bool, const FAR: bool, const SHORT: bool>(
         &self,
         mut dst: u32,
         run: &Run<'_>,
         time_ns: u64,
         ahead: u32,
-        homes: &[Home],
     ) -> (u32, u64) {
         let Run { ring: from, at: mut src, frames, long, addresses } = *run;
         let (first, second) = split(addresses);
-        let most = self.room.min(from.room) as usize;
+        let most = self.room.min(from.room).min(if SHORT { CELL } else { u32::MAX }) as usize;
         let mut bytes = 0u64;
         for done in 0..frames {
             // ORDER: Relaxed; `from` is the caller's own ring.
             let s = Slot::unpack(from.cell(src).word.load(Ordering::Relaxed));
             let len = usize::from(s.len);
-            let Ok(buf_idx) = self.home(homes, dst, len) else { return (done, bytes) };
-            if len > CELL as usize && done >= long {
-                return (done, bytes);
-            }
             if s.flags & abi::NS_MOREFRAG != 0 || !(14..=most).contains(&len) || !from.is_usable(s.buf_idx) {
                 return (done, bytes);
             }
+            if !SHORT && len > CELL as usize && done >= long {
+                return (done, bytes);
+            }
+            let Some(home) = self.home(dst) else { return (done, bytes) };
+            let buf_idx = if SHORT { home.cell } else { home.of(len) };
             let (data, to) = (from.buffer(s.buf_idx), self.buffer(buf_idx));
             // SAFETY: at least 14 bytes of a buffer; rule 7.
             let (a, b) = unsafe { (data.cast::<u64>().read_unaligned(), data.add(4).cast::<u64>().read_unaligned()) };
@@ -406,7 +403,7 @@ impl Slots {
             unsafe { copy(data, to, len) };
             self.set(dst, Slot { buf_idx, len: s.len, flags: 0 }, time_ns);
             bytes += len as u64;
-            self.prefetch_write(dst, ahead, homes, len);
+            self.prefetch_write(dst, ahead, if SHORT { 0 } else { len });
             // Never beyond the run: there its own sender writes.
             if FAR && frames - done > ahead {
                 from.prefetch_read(src, ahead);
@@ -509,15 +506,15 @@ impl Slots {
 
     /// Asks for the lines that the frame `ahead` slots after `i` will be written to, if it is about as long.
     #[inline(always)]
-    pub(crate) fn prefetch_write(&self, i: u32, ahead: u32, homes: &[Home], len: usize) {
+    pub(crate) fn prefetch_write(&self, i: u32, ahead: u32, len: usize) {
         let j = self.add(i, ahead);
         // A line holds four slots.
         if j % 4 == 0 {
             let cell: *const SlotCell = self.cell(j);
             prefetch_for_write(cell.cast());
         }
-        if let Ok(buf_idx) = self.home(homes, j, len) {
-            prefetch_for_write(self.buffer(buf_idx));
+        if let Some(home) = self.home(j) {
+            prefetch_for_write(self.buffer(home.of(len)));
         }
     }
 
@@ -531,13 +528,13 @@ impl Slots {
         }
     }
 
-    /// Asks for slot `i`, and for its frame if that is about as long.
+    /// Asks for slot `i`, and for its frame if that has a home and is about as long.
     #[inline(always)]
-    pub(crate) fn prefetch_first(&self, i: u32, homes: &[Home], len: usize) {
+    pub(crate) fn prefetch_first(&self, i: u32, len: usize) {
         let cell: *const SlotCell = self.cell(i);
         prefetch_for_read(cell.cast());
-        if let Ok(buf_idx) = self.home(homes, i, len) {
-            prefetch_for_read(self.buffer(buf_idx));
+        if let Some(home) = self.home(i) {
+            prefetch_for_read(self.buffer(home.of(len)));
         }
     }
 
