@@ -12,11 +12,12 @@ use std::time::Duration;
 const BATCH: u32 = 256;
 
 fn open(name: &str, tx_slots: u32) -> Result<Port, String> {
+    open_as(name, &vale::Options { tx_slots, ..vale::Options::default() })
+}
+
+fn open_as(name: &str, options: &vale::Options) -> Result<Port, String> {
     match PortName::parse(name).map_err(|e| e.to_string())? {
-        PortName::Vale(name) => {
-            let options = vale::Options { tx_slots, ..vale::Options::default() };
-            vale::open(&name, &options).map_err(text)
-        }
+        PortName::Vale(name) => vale::open(&name, options).map_err(text),
         PortName::Netmap(name) => {
             drivers::Options::from_environment().and_then(|o| drivers::open(&name, &o)).map_err(text)
         }
@@ -171,13 +172,15 @@ pub fn hold(args: &Args) -> Result<(), String> {
     })
 }
 
-/// `role=raw-crowd switch= count=`: each round, that many ports join the switch, or leave it when they are there.
+/// `role=raw-crowd switch= count=`: each round, that many ports join the switch, or leave it when they are there. Small ones: what the
+/// kernel does to find memory for half a gigabyte of rings, and to take it back, would be measured, too.
 pub fn crowd(args: &Args) -> Result<(), String> {
     let (switch, count) = (args.text("switch")?, args.number::<u32>("count")?);
+    let small = vale::Options { rx_bufs: Some(64), tx_slots: 16, ..vale::Options::default() };
     let mut ports = Vec::new();
     serve(|_| {
         ports = match ports.is_empty() {
-            true => (0..count).map(|n| open(&format!("{switch}:h{n}"), 16)).collect::<Result<Vec<_>, _>>()?,
+            true => (0..count).map(|n| open_as(&format!("{switch}:h{n}"), &small)).collect::<Result<Vec<_>, _>>()?,
             false => Vec::new(),
         };
         Ok(Report::default())
