@@ -133,7 +133,7 @@ impl PacketSocket {
     }
 
     /// A receive ring of `blocks` blocks of [`blocks::BLOCK`] bytes, each shown when it is full or its first frame has waited for
-    /// `longest` (at least a millisecond). No Ethernet frame is too large for it.
+    /// `longest` (from a millisecond to 65 s). No Ethernet frame is too large for it.
     ///
     /// # Errors
     /// As [`PacketSocket::make_ring`].
@@ -145,7 +145,8 @@ impl PacketSocket {
             // The kernel asks for a size, and lets frames take what they need.
             tp_frame_size: block,
             tp_frame_nr: blocks,
-            tp_retire_blk_tov: u32::try_from(longest.as_millis()).unwrap_or(u32::MAX).max(1),
+            // Kernels before 6.18 keep 16 bits of it: of 65,537 ms, one.
+            tp_retire_blk_tov: longest.as_millis().clamp(1, u16::MAX.into()) as u32,
             tp_sizeof_priv: 0,
             tp_feature_req_word: 0,
         };
