@@ -17,7 +17,8 @@ use crate::sys::wait::Any;
 use crate::{af_packet, af_xdp};
 use nm_core::name::NetmapName;
 use nm_core::{Port, PortControl, PortError, PortInfo, PortRx, RxRing, Stats, Woken};
-use std::os::fd::{BorrowedFd, RawFd};
+use std::io;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -70,6 +71,14 @@ impl Rx {
         if self.at == At::Copies { &mut *self.copies } else { &mut *self.xdp }
     }
 
+    /// From now on who selects hears of the packet socket, too. Not before its frames are wanted: nobody takes the error that it has
+    /// while the interface is down, nor frames that came before it refused all, and who selects would never sleep.
+    fn select_copies(&mut self) -> io::Result<()> {
+        let Some(any) = &self.any else { return Ok(()) };
+        let fd = self.copies.selectable_fd().map_err(io::Error::other)?;
+        any.add_number(fd)
+    }
+
     /// Whether the rings still have frames, when they are being left.
     #[cold]
     fn drain(&mut self) -> bool {
@@ -105,12 +114,14 @@ impl PortRx for Rx {
 
     fn selectable_fd(&mut self) -> Result<RawFd, PortError> {
         if self.any.is_none() {
-            let io = |source| PortError::Io { what: format!("{}: epoll", self.control.info().name), source };
+            let name = self.control.info().name;
+            let io = |source| PortError::Io { what: format!("{name}: epoll"), source };
             let any = Any::new().map_err(io)?;
-            for fd in [self.xdp.selectable_fd()?, self.copies.selectable_fd()?] {
-                crate::sys::wait::with_raw(fd, |fd: BorrowedFd<'_>| any.add(fd)).map_err(io)?;
-            }
+            any.add_number(self.xdp.selectable_fd()?).map_err(io)?;
             self.any = Some(any);
+            if self.at != At::Rings {
+                self.select_copies().map_err(io)?;
+            }
         }
         Ok(self.any.as_ref().map_or(-1, Any::as_raw_fd))
     }
@@ -126,7 +137,8 @@ impl PortRx for Rx {
         }
         match self.rings.filter(program) {
             Ok(()) => true,
-            Err(error) if error.is_permission() => {
+            // A reader that could not select on the other side any more stays on this one.
+            Err(error) if error.is_permission() && self.select_copies().is_ok() => {
                 let taken = self.copies.offer_filter(program);
                 self.rings.leave();
                 self.at = At::Draining;
@@ -156,7 +168,10 @@ impl PortControl for Control {
     }
 
     fn stats(&self) -> Stats {
-        let (a, b) = (self.rings.stats(), self.copies.stats());
+        let a = self.rings.stats();
+        // The packet socket has frames that came before it refused all; until it is read from, they don't count.
+        // ORDER: Relaxed; counters.
+        let b = if self.retreated.load(Ordering::Relaxed) { self.copies.stats() } else { Stats::default() };
         Stats {
             received: a.received + b.received,
             received_bytes: a.received_bytes + b.received_bytes,

@@ -73,13 +73,6 @@ impl Event {
     }
 }
 
-/// Lends a descriptor that is given as a number, while it is open.
-pub fn with_raw<T>(fd: RawFd, use_it: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
-    // SAFETY: a number that is none, or somebody else's, makes the call fail or concern another file; no memory of ours
-    // depends on it. Callers have it from a port that they hold.
-    use_it(unsafe { BorrowedFd::borrow_raw(fd) })
-}
-
 /// A descriptor that is readable while one of several others is.
 pub struct Any(OwnedFd);
 

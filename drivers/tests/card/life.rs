@@ -211,3 +211,19 @@ fn an_interface_that_disappears_is_missed_each_time() {
         }
     });
 }
+
+/// The packet socket beside the rings is told, too, and nobody asks it.
+#[test]
+fn who_selects_sleeps_while_the_interface_is_down() {
+    with_cable(|| {
+        let mut port = drivers::open(&netmap_name("netmap:va"), &drivers::Options::default()).expect("a port");
+        let fd = port.rx.selectable_fd().unwrap();
+        sh("ip link set va down");
+        let start = Instant::now();
+        while nm_core::sys::fifo_is_readable(fd) {
+            assert!(start.elapsed() < LIMIT, "nothing comes, and who selects is woken");
+            assert_eq!(port.rx.rxsync().unwrap(), 0);
+            port.rx.settle_fd();
+        }
+    });
+}
