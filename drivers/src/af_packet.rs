@@ -14,8 +14,9 @@
 //! socket's buffer, which without `CAP_NET_ADMIN` ends at some 270 frames of 60 bytes; these rings have thousands.
 //!
 //! **Frames larger than a slot of the kernel's** (what a card has merged, or a peer without a wire has not cut) come
-//! whole by the socket's queue, which blocks don't need, and become chains. They are shown as the host gets them: merged, and with the transport's
-//! checksum not yet filled in where the host has been told not to look at it, as any capture on Linux has them.
+//! whole by the socket's queue, which blocks don't need, and become chains. They are shown as the host gets them: merged, and
+//! with the transport's checksum not yet filled in where the host has been told not to look at it, as any capture on Linux has
+//! them.
 //!
 //! **Filters** run in the kernel as well as in the reader ([`filter`]): what the kernel refuses costs no copy. Since the
 //! reader filters all that it gets, no frame of an earlier filter is ever shown, and none that both accept is lost.
@@ -24,7 +25,7 @@ mod filter;
 mod rx;
 mod tx;
 
-use crate::copying::{self, Control};
+use crate::copying::{self, Control, KernelCounts};
 use crate::flags;
 use crate::stamping::CardTimes;
 use crate::sys::interface::Interface;
@@ -135,9 +136,12 @@ fn make(
     let layout = Layout { rx_slots: RX_SLOTS, tx_slots: TX_SLOTS };
     let socket = Arc::new(socket);
     let (asked, memory) = (Arc::clone(&socket), ring.memory() as u64);
-    let drops = Box::new(move || u64::from(asked.statistics().1));
+    let counts = Box::new(move || {
+        let (came, dropped) = asked.statistics();
+        KernelCounts { shown: came.saturating_sub(dropped).into(), dropped: dropped.into() }
+    });
     let no_descriptor = |source| PortError::Io { what: format!("{port}: eventfd"), source };
-    let mut control = Control::new(port.clone(), "af_packet", layout, memory, drops).map_err(no_descriptor)?;
+    let mut control = Control::new(port.clone(), "af_packet", layout, memory, counts).map_err(no_descriptor)?;
     control.stamped_by_card = options.card_times.is_some();
     let card_times = options.card_times.clone().map(Times::of_card);
     let ifname = name.ifname.clone();

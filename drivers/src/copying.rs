@@ -12,7 +12,7 @@ mod control;
 mod rx;
 mod tx;
 
-pub use control::{Control, Counters};
+pub use control::{Control, Counters, KernelCounts};
 pub use rx::Filler;
 
 use nm_core::shm::layout::write_interface;

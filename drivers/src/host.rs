@@ -26,7 +26,7 @@ mod tx;
 
 use crate::Error;
 use crate::bpf::{Link, Redirect, attach_tcx, load_redirect};
-use crate::copying::{self, Control};
+use crate::copying::{self, Control, KernelCounts};
 use crate::flags;
 use crate::sys::bpf::TcHook;
 use crate::sys::interface::{self, Interface};
@@ -79,12 +79,13 @@ pub fn open(name: &NetmapName) -> Result<Port, PortError> {
     let layout = Layout { rx_slots: RX_SLOTS, tx_slots: TX_SLOTS };
     let tap = diversion.tap.name().to_string();
     let seen = AtomicU64::new(0);
-    let drops = Box::new(move || {
+    let counts = Box::new(move || {
         let now = interface::drops(&tap).map(|[_, sent]| sent);
         // ORDER: Relaxed; a counter.
-        now.map_or(0, |now| now.saturating_sub(seen.fetch_max(now, Ordering::Relaxed)))
+        let dropped = now.map_or(0, |now| now.saturating_sub(seen.fetch_max(now, Ordering::Relaxed)));
+        KernelCounts { shown: 0, dropped }
     });
-    let control = Control::new(port.clone(), "host ring", layout, 0, drops)
+    let control = Control::new(port.clone(), "host ring", layout, 0, counts)
         .map_err(|source| PortError::Io { what: format!("{port}: eventfd"), source })?;
     let port = copying::open(Arc::new(control), rx::Sent::new(Arc::clone(&diversion)), tx::Received(diversion))?;
     Ok(flags::honour(name, port))

@@ -52,7 +52,10 @@ impl<R: ReceiveRing> Source for Frames<R> {
         while let Some(captured) = self.ring.front() {
             // What it will be with its tag in it.
             let len = captured.len as usize + if captured.vlan.is_some() { RESERVE } else { 0 };
-            if !captured.outgoing {
+            if captured.outgoing {
+                // ORDER: Relaxed; a counter.
+                to.counters.lost.fetch_add(1, Ordering::Relaxed);
+            } else {
                 if !to.has_room(len) {
                     break;
                 }
@@ -60,16 +63,11 @@ impl<R: ReceiveRing> Source for Frames<R> {
                     Some(times) if captured.by_card => times.realtime(captured.time_ns),
                     _ => captured.time_ns,
                 };
-                // ORDER: Relaxed, both; counters.
                 match whole(captured, &mut self.large, &self.socket) {
                     // The queue had no room for it.
-                    Ok(frame) if frame.len() < len.min(MAX_FRAME) => {
-                        to.counters.dropped_full.fetch_add(1, Ordering::Relaxed);
-                    }
+                    Ok(frame) if frame.len() < len.min(MAX_FRAME) => to.lose(&to.counters.dropped_full),
                     Ok(frame) => to.put(frame, time_ns),
-                    Err(Malformed) => {
-                        to.counters.malformed.fetch_add(1, Ordering::Relaxed);
-                    }
+                    Err(Malformed) => to.lose(&to.counters.malformed),
                 }
             }
             self.ring.give_back();

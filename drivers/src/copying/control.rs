@@ -19,8 +19,18 @@ pub struct Control {
     pub stamped_by_card: bool,
     /// What is counted.
     pub counters: Counters,
-    /// Frames that the kernel had no room for since it was asked last.
-    kernel_drops: Box<dyn Fn() -> u64 + Send + Sync>,
+    kernel: Box<dyn Fn() -> KernelCounts + Send + Sync>,
+    /// Frames that the kernel has shown so far, as far as it was asked.
+    shown: AtomicU64,
+}
+
+/// What the kernel counted since it was asked last.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KernelCounts {
+    /// Frames that it keeps until they are taken; 0 where it doesn't tell.
+    pub shown: u64,
+    /// Frames that it had no room for.
+    pub dropped: u64,
 }
 
 /// Counters, as [`Stats`] has them.
@@ -35,6 +45,8 @@ pub struct Counters {
     pub dropped_long: AtomicU64,
     pub rejected: AtomicU64,
     pub malformed: AtomicU64,
+    /// Frames taken from the kernel that did not get into the ring.
+    pub lost: AtomicU64,
 }
 
 /// Adds to a counter.
@@ -46,8 +58,8 @@ pub fn count(counter: &AtomicU64, n: u64) {
 }
 
 impl Control {
-    /// Of a port with rings of `layout`. `kernel_memory` are the bytes that the kernel keeps for it, `kernel_drops` tells how
-    /// many frames the kernel had no room for since it was asked last.
+    /// Of a port with rings of `layout`. `kernel_memory` are the bytes that the kernel keeps for it, and `kernel` asks what it
+    /// counted.
     ///
     /// # Errors
     /// What eventfd(2) says.
@@ -56,7 +68,7 @@ impl Control {
         driver: &'static str,
         layout: Layout,
         kernel_memory: u64,
-        kernel_drops: Box<dyn Fn() -> u64 + Send + Sync>,
+        kernel: Box<dyn Fn() -> KernelCounts + Send + Sync>,
     ) -> io::Result<Control> {
         Ok(Control {
             name,
@@ -67,7 +79,8 @@ impl Control {
             memory: AtomicU64::new(kernel_memory + layout.rx_bytes() as u64),
             stamped_by_card: false,
             counters: Counters::default(),
-            kernel_drops,
+            kernel,
+            shown: AtomicU64::new(0),
         })
     }
 
@@ -97,11 +110,14 @@ impl PortControl for Control {
 
     fn stats(&self) -> Stats {
         let c = &self.counters;
-        count(&c.dropped_full, (self.kernel_drops)());
-        // ORDER: Relaxed; counters.
+        let since = (self.kernel)();
+        count(&c.dropped_full, since.dropped);
+        // ORDER: Relaxed, all of these; counters.
+        let shown = self.shown.fetch_add(since.shown, Ordering::Relaxed) + since.shown;
         let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
         Stats {
-            received: get(&c.received),
+            // As libpcap counts: those that wait in the kernel for a reader who stands still, too.
+            received: get(&c.received).max(shown.saturating_sub(get(&c.lost))),
             received_bytes: get(&c.received_bytes),
             sent: get(&c.sent),
             sent_bytes: get(&c.sent_bytes),

@@ -10,6 +10,7 @@ use nm_core::{PortError, PortRx, RxRing, Woken};
 use std::io::ErrorKind;
 use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 /// Who waits for many frames looks by the clock instead of being woken for each.
@@ -58,17 +59,23 @@ impl Filler<'_> {
     /// Puts a frame, with its time in ns of CLOCK_REALTIME; the caller asked [`Filler::has_room`].
     pub fn put(&mut self, frame: &[u8], time_ns: u64) {
         if frame.len() > MAX_FRAME {
-            count(&self.counters.dropped_long, 1);
+            self.lose(&self.counters.dropped_long);
         } else if !self.has_room(frame.len()) {
-            count(&self.counters.dropped_full, 1);
+            self.lose(&self.counters.dropped_full);
         } else if let Ok(next) = self.ring.put(self.tail, FrameRef::from(frame), time_ns) {
             self.space -= PeerRing::slots_for(frame.len());
             self.tail = next;
             self.frames += 1;
             self.bytes += frame.len() as u64;
         } else {
-            count(&self.counters.malformed, 1);
+            self.lose(&self.counters.malformed);
         }
+    }
+
+    /// Counts a frame that was taken and is not put.
+    pub fn lose(&self, why: &AtomicU64) {
+        count(why, 1);
+        count(&self.counters.lost, 1);
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a packet socket does otherwise than a card's rings.
 
-use crate::common::{bytes_of, frame, netmap_name, read, sh, with_cable};
+use crate::common::{LIMIT, bytes_of, frame, netmap_name, read, sh, with_cable};
 use crate::packet_socket;
 use drivers::af_packet::{Options, open};
 use nm_core::{Port, PortError, Woken};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub fn port_on(card: &str) -> Port {
     open(&netmap_name(&format!("netmap:{card}")), &Options::default()).expect("a port")
@@ -88,6 +88,28 @@ fn frames_without_room_are_counted() {
             assert!((0..).zip(&got).all(|(n, (bytes, _))| *bytes == frame(n, 60)), "the first ones, in order");
         });
     }
+}
+
+#[test]
+fn frames_that_wait_for_a_reader_are_counted() {
+    with_each_ring(|port_on| {
+        let mut port = port_on("va");
+        let sender = packet_socket("vb");
+        (0..100).for_each(|n| sender.send(&frame(n, 60), false).unwrap());
+        let start = Instant::now();
+        while port.control.stats().received < 100 {
+            assert!(start.elapsed() < LIMIT, "{:?}", port.control.stats());
+        }
+        assert_eq!(read(&mut port, 100).len(), 100);
+        assert_eq!(port.control.stats().received, 100);
+        // One that no ring takes was not received.
+        sh("ip link set va mtu 65530; ip link set vb mtu 65530");
+        sender.send(&frame(100, 65_540), false).unwrap();
+        sender.send(&frame(101, 60), false).unwrap();
+        assert_eq!(bytes_of(read(&mut port, 1)), [frame(101, 60)]);
+        let stats = port.control.stats();
+        assert_eq!((stats.received, stats.dropped_long), (101, 1));
+    });
 }
 
 #[test]
