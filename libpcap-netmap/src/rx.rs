@@ -225,11 +225,12 @@ unsafe fn run(
         return live.fail(PCAP_ERROR, format_args!("no callback was given"));
     };
     let here = Mark::here();
-    let idle = || guard::live(live, Err(PCAP_ERROR), || is_idle(live, live.active()?));
-    match if looping { Ok(false) } else { idle() } {
-        Ok(false) => {}
-        Ok(true) => return 0,
-        Err(code) => return code,
+    if !looping {
+        match guard::live(live, Err(PCAP_ERROR), || is_idle(live, live.active()?)) {
+            Ok(false) => {}
+            Ok(true) => return 0,
+            Err(code) => return code,
+        }
     }
     let outermost = match live.active() {
         // SAFETY: as in `refill`.

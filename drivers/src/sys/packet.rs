@@ -315,3 +315,43 @@ pub struct Captured<'a> {
     /// It lies whole in the socket's queue.
     pub queued: bool,
 }
+
+/// What the headers of either version say of a frame.
+struct Header {
+    status: u32,
+    mac: u16,
+    kept: u32,
+    len: u32,
+    sec: u32,
+    nsec: u32,
+    protocol: u16,
+    tag: u16,
+}
+
+impl Header {
+    /// The frame whose header lies at `first` and whose sender's address lies `address` bytes later, `room` bytes in all.
+    ///
+    /// # Safety
+    /// These `room` bytes are the caller's for as long as the frame, and hold the address.
+    #[inline(always)]
+    unsafe fn captured<'a>(self, first: *mut u8, address: usize, room: usize, queued: bool) -> Captured<'a> {
+        // SAFETY: by the caller's promise; a plain number.
+        let kind = unsafe { (*first.add(address).cast::<libc::sockaddr_ll>()).sll_pkttype };
+        let (start, kept) = (usize::from(self.mac), self.kept as usize);
+        let fits = start >= address + size_of::<libc::sockaddr_ll>() + RESERVE && start + kept <= room;
+        let (start, kept) = if fits { (start - RESERVE, kept + RESERVE) } else { (0, 0) };
+        let tagged = self.status & libc::TP_STATUS_VLAN_VALID != 0 || self.tag != 0;
+        let known = self.status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
+        let protocol = if known { self.protocol } else { libc::ETH_P_8021Q as u16 };
+        Captured {
+            // SAFETY: inside the room (just checked), which is the frame's (the caller's promise).
+            bytes: unsafe { std::slice::from_raw_parts_mut(first.add(start), kept) },
+            len: self.len,
+            time_ns: u64::from(self.sec) * 1_000_000_000 + u64::from(self.nsec),
+            by_card: self.status & TP_STATUS_TS_RAW_HARDWARE != 0,
+            vlan: tagged.then_some((protocol, self.tag)),
+            outgoing: kind == libc::PACKET_OUTGOING,
+            queued,
+        }
+    }
+}

@@ -7,7 +7,7 @@
 //! `tp_status` says whose a frame is: the kernel's while it is 0, else ours until we store 0. Everything below relies
 //! on that: bytes of a frame that is ours change by nobody but us.
 
-use super::{Captured, Memory, RESERVE, ReceiveRing, TP_STATUS_TS_RAW_HARDWARE};
+use super::{Captured, Header, Memory, ReceiveRing};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Where in a frame the kernel puts the address that it came from.
@@ -59,26 +59,20 @@ impl ReceiveRing for FrameRing {
             return None;
         }
         // SAFETY: the frame is ours (see the top), and all of its words are plain numbers.
-        let (header, kind) = unsafe {
-            let address = first.add(ADDRESS).cast::<libc::sockaddr_ll>();
-            (header.read(), (*address).sll_pkttype)
-        };
-        let (start, kept) = (usize::from(header.tp_mac), header.tp_snaplen as usize);
-        let fits = start >= ADDRESS + size_of::<libc::sockaddr_ll>() + RESERVE && start + kept <= self.frame_size;
-        let (start, kept) = if fits { (start - RESERVE, kept + RESERVE) } else { (0, 0) };
-        let tagged = status & libc::TP_STATUS_VLAN_VALID != 0 || header.tp_vlan_tci != 0;
-        let known = status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
-        let protocol = if known { header.tp_vlan_tpid } else { libc::ETH_P_8021Q as u16 };
-        Some(Captured {
-            // SAFETY: inside the frame (checked above), which is ours and borrowed with `self`.
-            bytes: unsafe { std::slice::from_raw_parts_mut(first.add(start), kept) },
+        let header = unsafe { header.read() };
+        let header = Header {
+            status,
+            mac: header.tp_mac,
+            kept: header.tp_snaplen,
             len: header.tp_len,
-            time_ns: u64::from(header.tp_sec) * 1_000_000_000 + u64::from(header.tp_nsec),
-            by_card: status & TP_STATUS_TS_RAW_HARDWARE != 0,
-            vlan: tagged.then_some((protocol, header.tp_vlan_tci)),
-            outgoing: kind == libc::PACKET_OUTGOING,
-            queued: status & libc::TP_STATUS_COPY != 0,
-        })
+            sec: header.tp_sec,
+            nsec: header.tp_nsec,
+            protocol: header.tp_vlan_tpid,
+            tag: header.tp_vlan_tci,
+        };
+        let queued = status & libc::TP_STATUS_COPY != 0;
+        // SAFETY: the whole frame is ours and borrowed with `self`; it has 2048 bytes at least, so the address lies in it.
+        Some(unsafe { header.captured(first, ADDRESS, self.frame_size, queued) })
     }
 
     #[inline]
