@@ -286,6 +286,12 @@ pub fn processor() -> u32 {
     u32::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(0)
 }
 
+/// The number of this thread, as the whole system knows it (in this namespace).
+pub fn thread_id() -> u32 {
+    // SAFETY: gettid has no conditions.
+    unsafe { libc::gettid() }.unsigned_abs()
+}
+
 /// CLOCK_REALTIME in nanoseconds.
 pub fn realtime_ns() -> u64 {
     let mut ts = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -5,12 +5,14 @@
 //! | makes progress | waits: spins shortly, then sleeps until a quarter of the ring is free |
 //! | runs on the sender's own processor | makes way at once, and sleeps until most of the ring is free |
 //! | none for the flow-control time | marks it stalled, drops and counts |
+//! | none, but waits for a processor itself | does not count that time ([`crate::starved`]) |
 //! | stalled, and still at the same frame | drops and counts at once |
 //! | moves again | waits as before |
 //!
 //! A non-blocking sender, or one on a switch set to `drop`, never waits.
 
 use crate::peer::{Peer, Sender};
+use crate::starved::Waiting;
 use nm_core::ring::peer::PeerRing;
 use nm_core::sync::Ordering;
 use nm_core::sys;
@@ -70,19 +72,33 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
     let started = Instant::now();
     let mut progress = started;
     let mut first = true;
+    let mut waiting = Waiting::new(peer.reader(sender.member));
     loop {
         let seen = page.drain.look();
         let now = Instant::now();
         if seen != head {
             (head, progress) = (seen, now);
+            waiting.forget();
         }
         // All that is wanted; or, from a receiver that has been slow for a while, as much as is needed.
         let slow = now.duration_since(started) > 8 * NAP;
         if space(head) >= if slow { need } else { want } {
             return Room::Maybe;
         }
-        if now.duration_since(progress) >= patience || now.duration_since(started) >= LONGEST {
-            if space(head) >= need {
+        // What the reader waits for a processor does not count. That is looked at from half of the patience on; a sender that slept
+        // longer, waiting for one itself, has not seen what it missed.
+        let still = now.duration_since(progress);
+        if still >= patience / 2 && waiting.begin(now) {
+            progress = now.checked_sub(patience / 2).unwrap_or(progress);
+        }
+        let over = still >= patience
+            && waiting.since_last_look(now, patience / 4).is_some_and(|waited| {
+                progress += waited;
+                now.duration_since(progress) >= patience
+            });
+        if over || now.duration_since(started) >= LONGEST {
+            let seen = page.drain.look();
+            if space(seen) >= need {
                 return Room::Maybe;
             }
             // ORDER: Relaxed; a hint among senders.

@@ -16,6 +16,7 @@ mod place;
 mod registry;
 mod route;
 mod rx;
+mod starved;
 mod table;
 mod tx;
 

@@ -257,6 +257,15 @@ impl Peer {
         None
     }
 
+    /// The thread that reads, or the process that opened the port.
+    pub fn reader(&self, member: &Member) -> u32 {
+        // ORDER: Relaxed, both; hints.
+        match self.page.sleep.thread.load(Ordering::Relaxed) {
+            0 => member.switch.page.ports[self.index].pid.load(Ordering::Relaxed),
+            thread => thread,
+        }
+    }
+
     /// Whether its owner is gone.
     pub fn is_dead(&self, member: &Member) -> bool {
         member.switch.is_dead(self.index)

@@ -143,6 +143,10 @@ impl Rx {
     }
 
     fn watch(&mut self, slots: u32, timeout: Option<Duration>) -> Result<Woken, PortError> {
+        // ORDER: Relaxed; a hint, and our own.
+        if self.member.page.sleep.thread.load(Ordering::Relaxed) == 0 {
+            self.note_thread();
+        }
         self.pace.before_look();
         let mut ready = self.sync();
         self.pace.after_look(ready);
@@ -223,6 +227,7 @@ impl Rx {
 
     /// Sleeps for as long, without asking to be woken for frames. True after a signal.
     fn nap(&mut self, length: Duration) -> bool {
+        self.note_thread();
         let sleep = &self.member.page.sleep;
         // ORDER: Relaxed; a hint to senders that wait for room.
         sleep.napping.store(1, Ordering::Relaxed);
@@ -232,6 +237,13 @@ impl Rx {
         let slept =
             (!self.member.woken.load(Ordering::Relaxed)).then(|| sys::futex_wait(&sleep.bell, bell, Some(length)));
         slept.is_some_and(|r| r.is_err_and(|e| e.kind() == ErrorKind::Interrupted))
+    }
+
+    /// Notes who reads, for senders that find no progress for long.
+    #[cold]
+    fn note_thread(&self) {
+        // ORDER: Relaxed; a hint.
+        self.member.page.sleep.thread.store(sys::thread_id(), Ordering::Relaxed);
     }
 
     fn take_wake(&self) -> bool {
@@ -269,6 +281,7 @@ impl Rx {
 
     /// Sleeps until as many slots are filled, a wake, a signal, the end, or for its longest. True after a signal.
     fn sleep(&mut self, how: &Sleep, end: Option<Instant>) -> bool {
+        self.note_thread();
         let (member, raw_tail) = (&self.member, self.raw_tail);
         let page = &member.page;
         self.armings = self.armings.wrapping_add(1);
@@ -320,6 +333,7 @@ impl PortRx for Rx {
 
     fn settle_fd(&mut self) {
         let Some(fd) = self.fifo.as_ref().map(AsRawFd::as_raw_fd) else { return };
+        self.note_thread();
         let member = Arc::clone(&self.member);
         let mut armings = self.armings;
         bell::settle(&member.page, &mut armings, member.fences(), &Descriptor(fd), || self.sync() == 0);

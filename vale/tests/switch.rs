@@ -379,3 +379,47 @@ fn a_sender_and_a_reader_on_one_processor_make_way_seldom() {
     let (sender, reader) = (sender.join().unwrap(), sleeps());
     assert!(sender + reader < 1_200, "the sender slept {sender} times, the reader {reader}");
 }
+
+#[test]
+fn a_reader_that_waits_for_its_processor_loses_nothing() {
+    const FRAMES: usize = 100_000;
+    let _place = Place::new();
+    let mut a = open("vale0:a");
+    let mut b = open("vale0:b");
+    b.tx.inject(&frame(0xff, 2, 60, 0), false).unwrap();
+    let (started, over) = (std::sync::Barrier::new(2), std::sync::atomic::AtomicBool::new(false));
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            stay_on_one_processor();
+            // ORDER: Relaxed; the scope waits for the thread.
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        let reader = threads.spawn(|| {
+            stay_on_one_processor();
+            // A tenth of the processor: its turn comes later than the 10 ms of flow control.
+            rustix::process::setpriority_process(None, 10).unwrap();
+            assert_eq!(b.rx.wait(1, Some(Duration::from_millis(1))).unwrap(), Woken::TimedOut);
+            started.wait();
+            let mut received = 0;
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while received < FRAMES && Instant::now() < deadline {
+                if b.rx.wait(1, Some(Duration::from_secs(2))).unwrap() == Woken::TimedOut {
+                    break;
+                }
+                while b.rx.ring().next_frame().is_some() {
+                    received += 1;
+                }
+                b.rx.ring().release();
+            }
+            received
+        });
+        started.wait();
+        let f = frame(2, 1, 60, 7);
+        let refused = (0..FRAMES).filter(|_| a.tx.inject(&f, false).is_err()).count();
+        let received = reader.join();
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!((received.unwrap(), refused), (FRAMES, 0));
+    });
+}

@@ -148,6 +148,8 @@ pub struct SleepLine {
     pub watching: AtomicU32,
     /// 1 while the reader naps on the clock: it comes by itself, soon.
     pub napping: AtomicU32,
+    /// The number of the thread that waited last, as gettid(2) tells; 0 = none yet. A hint.
+    pub thread: AtomicU32,
 }
 
 /// How a sender sleeps that waits for room.
