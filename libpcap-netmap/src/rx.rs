@@ -25,7 +25,7 @@ use crate::offline;
 use libc::{c_int, c_uchar, timeval};
 use nm_core::{PortRx, RxFrame, sys};
 pub(crate) use refill::batch_time;
-use refill::{BATCH_SLOTS, HOLD, Refill, Round, WINDOW, flush_rejected, is_idle, refill, take_break};
+use refill::{BATCH_SLOTS, Glance, HOLD, Refill, Round, WINDOW, flush_rejected, glance, refill, take_break};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -147,28 +147,43 @@ impl Rx {
         }
     }
 
+    /// Puts a frame into the empty window.
+    #[inline(always)]
+    fn keep(&mut self, frame: RxFrame) {
+        self.window[0] = frame;
+        (self.next, self.end) = (0, 1);
+    }
+
     /// The next frame of the window that passes the filter.
     #[inline(always)]
     fn take(&mut self, unflushed: &AtomicU64) -> Option<(pcap_pkthdr, *const c_uchar)> {
         while self.next < self.end {
             let Some(&frame) = self.window.get(self.next) else { break };
             self.next += 1;
-            let mut caplen = frame.len.min(self.snaplen);
-            if let Some(program) = &self.program {
-                // SAFETY: a frame of the window is `len` bytes of the ring's memory until it is released.
-                caplen = caplen.min(unsafe { program.verdict(frame.data, frame.len) });
-                if caplen == 0 {
-                    reject(unflushed);
-                    continue;
-                }
+            if let Some(header) = self.header_of(&frame, unflushed) {
+                return Some((header, frame.data));
             }
-            if !self.deliver {
-                reject(unflushed);
-                continue;
-            }
-            return Some((pcap_pkthdr { ts: self.stamp(frame.time_ns), caplen, len: frame.len }, frame.data));
         }
         None
+    }
+
+    /// The header of a frame, if it passes the filter.
+    #[inline(always)]
+    fn header_of(&mut self, frame: &RxFrame, unflushed: &AtomicU64) -> Option<pcap_pkthdr> {
+        let mut caplen = frame.len.min(self.snaplen);
+        if let Some(program) = &self.program {
+            // SAFETY: a frame that the ring hands out is `len` bytes of its memory until it is released.
+            caplen = caplen.min(unsafe { program.verdict(frame.data, frame.len) });
+            if caplen == 0 {
+                reject(unflushed);
+                return None;
+            }
+        }
+        if !self.deliver {
+            reject(unflushed);
+            return None;
+        }
+        Some(pcap_pkthdr { ts: self.stamp(frame.time_ns), caplen, len: frame.len })
     }
 
     /// C's time of a frame. A division by a constant only when the second changes.
@@ -226,9 +241,15 @@ unsafe fn run(
     };
     let here = Mark::here();
     if !looping {
-        match guard::live(live, Err(PCAP_ERROR), || is_idle(live, live.active()?)) {
-            Ok(false) => {}
-            Ok(true) => return 0,
+        match guard::live(live, Err(PCAP_ERROR), || glance(live, live.active()?)) {
+            Ok(Glance::Frame(frame)) => {
+                if let Ok(active) = live.active() {
+                    // SAFETY: as in `refill`; the window is empty, or there had been no glance at the ring.
+                    unsafe { (*active.rx.get()).keep(frame) };
+                }
+            }
+            Ok(Glance::More) => {}
+            Ok(Glance::Nothing) => return 0,
             Err(code) => return code,
         }
     }
@@ -323,7 +344,19 @@ fn read_one(live: &Live) -> Result<(*const pcap_pkthdr, *const c_uchar), c_int> 
         }
     }
     guard::live(live, Err(PCAP_ERROR), || {
-        if is_idle(live, active)? { Ok((std::ptr::null(), std::ptr::null())) } else { read_one_slowly(live, active) }
+        match glance(live, active)? {
+            Glance::Nothing => return Ok((std::ptr::null(), std::ptr::null())),
+            Glance::Frame(frame) => {
+                // SAFETY: as in `refill`; the reference from above is not used any more.
+                let rx = unsafe { &mut *active.rx.get() };
+                if let Some(header) = rx.header_of(&frame, &active.unflushed) {
+                    rx.header = header;
+                    return Ok((&raw const rx.header, frame.data));
+                }
+            }
+            Glance::More => {}
+        }
+        read_one_slowly(live, active)
     })
 }
 

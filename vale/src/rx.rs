@@ -26,6 +26,8 @@ const LONGEST_NAP: Duration = Duration::from_secs(64);
 
 /// Frames between two waits that tell of a stream.
 const STREAM: u32 = 64;
+/// Slots from one note of the reader's processor to the next: a power of two.
+const NOTE_EVERY: u32 = 16;
 /// A sleep that is not fenced ends by itself after this long: what a missed bell costs, and how late the last frames of a stream are,
 /// which don't fill the ring as far as their reader then wants. The fence costs up to 18 us, and is paid by all processors: `bridge`
 /// between a sender and a reader on two processors carried 9 M/s with it, and 16 without.
@@ -83,8 +85,11 @@ impl Rx {
         let page = &self.member.page;
         let head = self.ring.head();
         if head != self.published {
+            // Once in so many slots: it is asked for by senders to whom the whole ring was not enough.
+            if (head ^ self.published) >= NOTE_EVERY {
+                page.drain.processor.note();
+            }
             self.published = head;
-            page.drain.processor.note();
             page.drain.give_back(head);
             self.member.fences().light();
             // ORDER: Relaxed; after the light fence, partner: the heavy one of a sender that waits for room.

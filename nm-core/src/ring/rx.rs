@@ -140,6 +140,24 @@ impl RxRing {
         }
     }
 
+    /// As [`RxRing::next_frame`], when the next frame is whole in one slot; else `None`, and it stays.
+    #[inline(always)]
+    pub fn next_whole(&mut self) -> Option<RxFrame> {
+        let at = self.cur;
+        if at == self.tail {
+            return None;
+        }
+        match self.slots.read(at) {
+            Ok(piece) if piece.flags & NS_MOREFRAG == 0 => {
+                let time_ns = self.time(at);
+                self.cur = self.slots.next(at);
+                self.last_len = piece.len.into();
+                Some(RxFrame { data: self.slots.buffer(piece.buf_idx), len: piece.len.into(), time_ns })
+            }
+            _ => None,
+        }
+    }
+
     /// Passes over what begins at `cur` and is no frame of one slot: its bytes, if it is a frame.
     #[cold]
     fn next_chain(&mut self, avail: u32) -> Option<(*const u8, u32)> {
