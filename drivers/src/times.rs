@@ -8,7 +8,7 @@ use nm_core::sys::realtime_ns;
 const REFRESH_NS: u64 = 50_000_000;
 /// The same of a card's clock, whose quartz may run 100 us a second faster or slower: so a microsecond of error.
 const CARD_REFRESH_NS: u64 = 10_000_000;
-/// Frames that came so long before are converted by the same difference. Not all earlier ones: a card's clock may be set back.
+/// Frames that came so long before are converted without a question. Not all earlier ones: a card's clock may be set back.
 const CARD_BEFORE_NS: u64 = 1_000_000_000;
 
 /// What has to be added to one clock to get the other.
@@ -18,6 +18,8 @@ pub struct Times {
     /// The first time of the first clock for which it holds, and for how long it does.
     valid_from: u64,
     valid_for: u64,
+    /// CLOCK_MONOTONIC when the clocks were last looked at.
+    looked: Option<u64>,
 }
 
 /// The first clock.
@@ -34,39 +36,56 @@ impl Clock {
             Clock::Card(CardTimes::Synced(clock)) => clock.now_ns().ok(),
         }
     }
+
+    fn refresh_ns(&self) -> u64 {
+        match self {
+            Clock::Monotonic => REFRESH_NS,
+            Clock::Card(_) => CARD_REFRESH_NS,
+        }
+    }
 }
 
 impl Times {
     /// Of CLOCK_MONOTONIC.
     pub fn new() -> Times {
-        Times { from: Clock::Monotonic, offset: 0, valid_from: 1, valid_for: 0 }
+        Times { from: Clock::Monotonic, offset: 0, valid_from: 1, valid_for: 0, looked: None }
     }
 
     /// Of a card's clock.
     pub fn of_card(times: CardTimes) -> Times {
         // Times that stay as they are hold always.
         let valid_for = if matches!(times, CardTimes::Unsynced) { u64::MAX } else { 0 };
-        Times { from: Clock::Card(times), offset: 0, valid_from: 1, valid_for }
+        Times { from: Clock::Card(times), offset: 0, valid_from: 1, valid_for, looked: None }
     }
 
     /// CLOCK_REALTIME when the other clock was at `time`.
     #[inline(always)]
     pub fn realtime(&mut self, time: u64) -> u64 {
         if self.known(time).is_none() {
-            self.refresh();
+            self.look();
         }
         time.wrapping_add(self.offset)
     }
 
-    /// The same of any time but 0, while it is known without a look at the clocks.
+    /// The same, while it is known without a look at the clocks; never of 0.
     #[inline(always)]
     pub fn known(&self, time: u64) -> Option<u64> {
         (time.wrapping_sub(self.valid_from) < self.valid_for).then(|| time.wrapping_add(self.offset))
     }
 
+    /// Looks at the clocks, unless they were looked at just now: frames that are older than what is known may be many, and a card's
+    /// clock is asked over its bus.
+    #[cold]
+    fn look(&mut self) {
+        let now = monotonic_ns();
+        if self.looked.is_none_or(|looked| now.saturating_sub(looked) >= self.from.refresh_ns()) {
+            self.looked = Some(now);
+            self.refresh();
+        }
+    }
+
     /// Of some tries the one that took least: a thread may be kept from running between two readings. A card that is gone keeps
     /// the difference that it had.
-    #[cold]
     fn refresh(&mut self) {
         let mut least = u64::MAX;
         for _ in 0..3 {
@@ -76,10 +95,9 @@ impl Times {
             if took < least {
                 least = took;
                 self.offset = (before + took / 2).wrapping_sub(other);
-                (self.valid_from, self.valid_for) = match self.from {
-                    Clock::Monotonic => (1, other + REFRESH_NS),
-                    Clock::Card(_) => (other.wrapping_sub(CARD_BEFORE_NS), CARD_BEFORE_NS + CARD_REFRESH_NS),
-                };
+                let before = if matches!(self.from, Clock::Monotonic) { u64::MAX } else { CARD_BEFORE_NS };
+                self.valid_from = other.saturating_sub(before).max(1);
+                self.valid_for = other.saturating_add(self.from.refresh_ns()) - self.valid_from;
             }
         }
     }
@@ -110,7 +128,6 @@ mod tests {
         let (mut card, mut host) = (Times::of_card(CardTimes::Synced(clock)), Times::new());
         let now = monotonic_ns();
         assert_eq!(card.known(now), None);
-        // Another two seconds ago is asked for anew.
         for time in [now, now + 5_000_000, now.saturating_sub(2_000_000_000).max(1)] {
             let (card, host) = (card.realtime(time), host.realtime(time));
             assert!(card.abs_diff(host) < 1_000_000, "{card} {host}");
@@ -119,6 +136,21 @@ mod tests {
         assert_eq!(card.known(late), None);
         assert!(card.known(now).is_some());
         assert_eq!(card.known(now.wrapping_sub(2 * CARD_BEFORE_NS)), None);
+    }
+
+    #[test]
+    fn a_cards_clock_is_not_asked_for_each_of_many_old_frames() {
+        let clock = std::sync::Arc::new(crate::sys::card::CardClock::monotonic());
+        let mut card = Times::of_card(CardTimes::Synced(clock));
+        let (start, mut looks) = (monotonic_ns(), std::collections::HashSet::new());
+        for n in 0..10_000 {
+            let old = (start / 2).max(1) + n;
+            assert_eq!(card.known(old), None);
+            card.realtime(old);
+            looks.insert(card.looked);
+        }
+        let most = (monotonic_ns() - start) / CARD_REFRESH_NS + 1;
+        assert!(looks.len() as u64 <= most, "{} of {most}", looks.len());
     }
 
     #[test]
