@@ -74,7 +74,7 @@ impl Receiving {
             let descriptor = Descriptor { address: self.kernel_fill.address(n as u32), len, more: n + 1 < lens.len() };
             if let (0, Some(metadata)) = (n, self.metadata) {
                 let buf_idx = LAYOUT.chunks().buffer(descriptor.address).expect("a buffer's address");
-                assert!(self.mover.ring.set_note(buf_idx, METADATA_LEN as u32, metadata.bytes()));
+                assert!(self.mover.ring.buffer(buf_idx).unwrap().set_note(METADATA_LEN as u32, metadata.bytes()));
             }
             assert!(self.kernel_rx.put(descriptor));
         }
@@ -164,6 +164,7 @@ fn a_frame_has_the_time_of_its_own_metadata_and_none_of_an_earlier_frame() {
 #[test]
 fn a_cards_time_is_told_as_it_is_unless_its_clock_is_known() {
     let mut port = Receiving::new(0);
+    port.mover.stamped_by(&CardTimes::Unsynced);
     for (len, time_ns) in [(60, 1), (61, 5_000_000_000), (62, u64::MAX)] {
         port.metadata = Some(Metadata { time_ns, by_card: true, generation: 1 });
         assert!(port.arrive(&[len]));
@@ -174,6 +175,17 @@ fn a_cards_time_is_told_as_it_is_unless_its_clock_is_known() {
     port.metadata = Some(Metadata { time_ns, by_card: true, generation: 1 });
     assert!(port.arrive(&[63]));
     assert!(nm_core::sys::realtime_ns().abs_diff(next(&mut port).1) < 1_000_000_000);
+}
+
+#[test]
+fn a_cards_time_that_nobody_asked_for_is_nobodys() {
+    let mut port = Receiving::new(0);
+    for n in 0..3 {
+        port.metadata = Some(Metadata { time_ns: 5_000_000_000, by_card: n % 2 == 0, generation: 1 });
+        assert!(port.arrive(&[60]));
+        let old = nm_core::sys::realtime_ns().abs_diff(next(&mut port).1) > 1_000_000_000;
+        assert_eq!(old, n % 2 != 0, "frame {n}");
+    }
 }
 
 #[test]
@@ -191,11 +203,12 @@ fn a_frame_that_got_its_tag_back_before_its_buffer_is_moved_into_it() {
         port.kernel_fill.release(1);
         let buf_idx = LAYOUT.chunks().buffer(address).unwrap();
         let noted = n % 3 > 0;
+        let buffer = port.mover.ring.buffer(buf_idx).unwrap();
         if noted {
             let metadata = Metadata { time_ns: old, by_card: false, generation: 1 };
-            assert!(port.mover.ring.set_note(buf_idx, METADATA_LEN as u32 + 4, metadata.bytes()));
+            assert!(buffer.set_note(METADATA_LEN as u32 + 4, metadata.bytes()));
         }
-        assert!(port.mover.ring.set_note(buf_idx, 4, [frame[0], frame[1], frame[2], frame[3]]));
+        assert!(buffer.set_note(4, [frame[0], frame[1], frame[2], frame[3]]));
         tx.fill(buf_idx, &frame[4..]);
         assert!(port.kernel_rx.put(Descriptor { address: address - 4, len, more: false }));
         port.kernel_rx.publish();

@@ -121,8 +121,8 @@ pub fn receive(batch: u32) -> Result<Own, String> {
             let address = card_fill.address(ahead);
             card_rx.put(Descriptor { address, len: LEN, more: false });
             let metadata = Metadata { time_ns: now + u64::from(ahead), by_card: false, generation: 1 }.bytes();
-            let buf_idx = chunks.buffer(address).ok_or_else(odd)?;
-            mover.ring.set_note(buf_idx, METADATA_LEN as u32, metadata);
+            let buffer = chunks.buffer(address).and_then(|buf_idx| mover.ring.buffer(buf_idx)).ok_or_else(odd)?;
+            buffer.set_note(METADATA_LEN as u32, metadata);
         }
         card_fill.release(count);
         card_rx.publish();

@@ -191,23 +191,21 @@ impl<C: Cells, const W: usize> Filler<C, W> {
 }
 
 impl<C: Cells> Filler<C, 1> {
-    /// Puts in what `next` gives, `most` addresses and as many as there is room for, at most. Returns how many. Positions stay
-    /// in registers meanwhile, which one by one they don't: what is written may lie anywhere, for all that the compiler knows.
+    /// Puts in what `next` gives, `most` addresses at most, and as many as there is room for up to the end of the ring's memory.
+    /// Returns how many. Positions stay in registers meanwhile, which one by one they don't: what is written may lie anywhere, for all
+    /// that the compiler knows.
     #[inline(always)]
     pub fn put_each(&mut self, most: u32, mut next: impl FnMut() -> Option<u64>) -> u32 {
-        let most = self.room(most).min(most);
-        let (words, start) = (self.cells.words(), self.next);
-        let mask = words.len().wrapping_sub(1);
+        let most = self.room(most).min(most) as usize;
+        let cells = &self.cells.words()[(self.next.0 & (self.entries - 1)) as usize..];
         let mut put = 0;
-        while put < most {
+        for cell in &cells[..most.min(cells.len())] {
             let Some(address) = next() else { break };
-            // In 64 bits, where the compiler sees that it is inside.
-            let at = (start.0 as usize).wrapping_add(put as usize) & mask;
             // ORDER: Relaxed; published by the producer's Release.
-            words[at].store(address, Ordering::Relaxed);
+            cell.store(address, Ordering::Relaxed);
             put += 1;
         }
-        self.next = start.plus(put);
+        self.next = self.next.plus(put);
         put
     }
 
@@ -290,17 +288,15 @@ impl<C: Cells> Taker<C, 1> {
 }
 
 impl<C: Cells> Taker<C, 2> {
-    /// Shows `each` the entries from the one `ahead` on, at most `most`, all of which [`Taker::ready`] told, until it returns
-    /// false; how many times it returned true. Also see [`Filler::put_each`].
+    /// Shows `each` the entries from the one `ahead` on, at most `most`, all of which [`Taker::ready`] told, up to the end of the ring's
+    /// memory or until it returns false; how many times it returned true. Also see [`Filler::put_each`].
     #[inline(always)]
     pub fn each(&self, ahead: u32, most: u32, mut each: impl FnMut(Descriptor) -> bool) -> u32 {
-        let (words, start) = (self.cells.words(), self.next.plus(ahead));
-        let mask = words.len().wrapping_sub(1);
+        let cells = &self.cells.words()[(self.next.plus(ahead).0 & (self.entries - 1)) as usize * 2..];
         let mut done = 0;
-        while done < most {
-            let at = (start.plus(done).0 as usize * 2) & mask;
+        for pair in cells[..(most as usize * 2).min(cells.len())].chunks_exact(2) {
             // ORDER: Relaxed, both; published by the position that `ready` acquired.
-            let words = [words[at].load(Ordering::Relaxed), words[(at + 1) & mask].load(Ordering::Relaxed)];
+            let words = [pair[0].load(Ordering::Relaxed), pair[1].load(Ordering::Relaxed)];
             if !each(Descriptor::unpack(words)) {
                 break;
             }

@@ -20,10 +20,9 @@ use crate::sys::xdp::{MappedRing, Sleepers, XdpSocket};
 use crate::times::Times;
 use nm_core::abi::NS_MOREFRAG;
 use nm_core::clock::Clock;
-use nm_core::ring::slots::Piece;
+use nm_core::ring::slots::{Buffer, Piece};
 use nm_core::{PortError, PortRx, RxRing, Woken};
 use std::io::ErrorKind;
-use std::num::NonZeroU64;
 use std::os::fd::{AsFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -78,8 +77,10 @@ pub struct Mover<C> {
 
 /// Where frames get their times from.
 struct Stamps {
-    times: Times,
-    card_times: Times,
+    /// The times of nearly all frames: the host's, or the card's where it was asked for them.
+    usual: Marked,
+    /// The host's, where the card's are usual.
+    rare: Option<Marked>,
     clock: Clock,
     /// The clock was read for frames of this sync that don't tell their time.
     stamped: bool,
@@ -88,14 +89,15 @@ struct Stamps {
 impl<C: Cells> Mover<C> {
     /// Into `ring`.
     pub fn new(queues: Vec<In<C>>, chunks: Chunks, ring: RxRing) -> Mover<C> {
-        let card_times = Times::of_card(CardTimes::Unsynced);
-        let stamps = Stamps { times: Times::new(), card_times, clock: Clock::new(), stamped: false };
+        let usual = Marked { mark: MARKED, times: Times::new() };
+        let stamps = Stamps { usual, rare: None, clock: Clock::new(), stamped: false };
         Mover { queues, chunks, ring, stamps, frames: 0, bytes: 0, malformed: 0 }
     }
 
-    /// The card's times in frames' metadata are these; as they are, if nobody says.
+    /// The frames' metadata may have the card's times. If nobody says so, none of them does.
     pub fn stamped_by(&mut self, card_times: &CardTimes) {
-        self.stamps.card_times = Times::of_card(card_times.clone());
+        self.stamps.usual = Marked { mark: MARKED_BY_CARD, times: Times::of_card(card_times.clone()) };
+        self.stamps.rare = Some(Marked { mark: MARKED, times: Times::new() });
     }
 
     /// Gives released buffers back, and takes what came. Returns the slots that can be read.
@@ -118,11 +120,17 @@ impl<C: Cells> Mover<C> {
     fn give_back(&mut self) {
         if let [queue] = &mut self.queues[..] {
             // A card with one queue, and no question whose a buffer is.
-            let (chunks, most) = (self.chunks, self.ring.released());
-            let mut taking = self.ring.taking_back();
-            let put = queue.fill.put_each(most, || taking.next().map(|buf_idx| chunks.address(buf_idx)));
-            taking.finish();
-            queue.unpublished |= put > 0;
+            let chunks = self.chunks;
+            loop {
+                let most = self.ring.released();
+                let mut taking = self.ring.taking_back();
+                let put = queue.fill.put_each(most, || taking.next().map(|buf_idx| chunks.address(buf_idx)));
+                taking.finish();
+                if put == 0 {
+                    break;
+                }
+                queue.unpublished = true;
+            }
         }
         while let Some(buf_idx) = self.ring.take_back() {
             self.fill(buf_idx);
@@ -163,21 +171,22 @@ impl<C: Cells> Mover<C> {
     #[inline(always)]
     fn take(&mut self, queue: usize) {
         let ready = self.queues[queue].rx.ready();
-        let mut done = self.take_plain(queue, 0, ready);
+        let mut done = 0;
         while done < ready {
-            match self.take_other(queue, done, ready) {
-                0 => break,
-                entries => done += entries,
+            let plain = self.take_plain(queue, done, ready);
+            let taken = if plain > 0 { plain } else { self.take_other(queue, done, ready) };
+            if taken == 0 {
+                break;
             }
-            done += self.take_plain(queue, done, ready);
+            done += taken;
         }
         if done > 0 {
             self.queues[queue].rx.release(done);
         }
     }
 
-    /// Takes frames of one buffer each from the entry `first` on, up to the first thing that is not one, or needs a look at the
-    /// clock: how many. No call inside, so that all it needs stays in registers.
+    /// Takes frames of one buffer each from the entry `first` on, up to the end of the ring's memory or the first thing that is not one,
+    /// or needs a look at the clock: how many. No call inside, so that all it needs stays in registers.
     #[inline(always)]
     fn take_plain(&mut self, queue: usize, first: u32, ready: u32) -> u32 {
         let Mover { queues, chunks, ring, stamps, bytes, .. } = self;
@@ -188,11 +197,10 @@ impl<C: Cells> Mover<C> {
             if more || len > u32::from(u16::MAX) {
                 return false;
             }
-            let Some(buf_idx) = chunks.buffer(address) else { return false };
-            let noted = noted_time(|back| ring.note(buf_idx, back), |back| ring.note(buf_idx, back));
-            let Some(time_ns) = stamps.known(noted) else { return false };
-            ring.set_note(buf_idx, MARK_BACK, [0; 4]);
-            let sound = ring.append(Piece { buf_idx, len: len as u16, flags: 0 }, time_ns);
+            let Some(buffer) = chunks.buffer(address).and_then(|buf_idx| ring.buffer(buf_idx)) else { return false };
+            let Some(time_ns) = noted(buffer).and_then(|noted| stamps.known(noted)) else { return false };
+            buffer.set_note(MARK_BACK, [0; 4]);
+            let sound = ring.put(buffer, len as u16, time_ns);
             sum += if sound { u64::from(len) } else { 0 };
             sound
         });
@@ -297,7 +305,7 @@ impl<C: Cells> Mover<C> {
 
     /// When the frame in a buffer was accepted; 0 when it does not say so, and is given the sync's time.
     fn time(&mut self, buf_idx: u32) -> u64 {
-        let noted = noted_time(|back| self.ring.note(buf_idx, back), |back| self.ring.note(buf_idx, back));
+        let noted = self.ring.buffer(buf_idx).and_then(noted);
         self.stamps.time(noted, &mut self.ring)
     }
 
@@ -305,45 +313,50 @@ impl<C: Cells> Mover<C> {
     /// buffer goes back.
     #[inline(always)]
     fn forget_note(&mut self, buf_idx: u32) {
-        self.ring.set_note(buf_idx, MARK_BACK, [0; 4]);
+        if let Some(buffer) = self.ring.buffer(buf_idx) {
+            buffer.set_note(MARK_BACK, [0; 4]);
+        }
     }
 }
 
-/// A time in a buffer's metadata, of one clock or the other.
+/// What a frame's metadata says of its time, or what lies there.
 #[derive(Clone, Copy)]
 struct Noted {
-    time: NonZeroU64,
-    by_card: bool,
+    mark: [u8; 4],
+    time: u64,
 }
 
-/// The time in a buffer's metadata; `None` when there is none. Both closures read bytes of it, by how far back they begin.
+/// `None` without room for metadata. Time and mark are read one by one: a processor waits before it reads at once what was written in
+/// parts.
 #[inline(always)]
-fn noted_time(mark: impl FnOnce(u32) -> Option<[u8; 4]>, time: impl FnOnce(u32) -> Option<[u8; 8]>) -> Option<Noted> {
-    let mark = mark(MARK_BACK)?;
-    let by_card = mark != MARKED;
-    if by_card && mark != MARKED_BY_CARD {
-        return None;
-    }
-    Some(Noted { time: NonZeroU64::new(u64::from_ne_bytes(time(TIME_BACK)?))?, by_card })
+fn noted(buffer: Buffer<'_>) -> Option<Noted> {
+    Some(Noted { time: u64::from_ne_bytes(buffer.note(TIME_BACK)?), mark: buffer.note(MARK_BACK)? })
+}
+
+/// The times of frames with one of our marks.
+struct Marked {
+    mark: [u8; 4],
+    times: Times,
 }
 
 impl Stamps {
-    /// What a slot says of a frame with this time in its metadata; 0: the sync's time is the frame's. `None` when a clock
-    /// has to be read.
+    /// What a slot says of a frame with this metadata; 0: the sync's time is the frame's. `None` when a clock has to be read, or
+    /// has to be found.
     #[inline(always)]
-    fn known(&self, noted: Option<Noted>) -> Option<u64> {
-        match noted {
-            Some(Noted { time, by_card: false }) => self.times.known(time.get()),
-            Some(Noted { time, by_card: true }) => self.card_times.known(time.get()),
-            None => self.stamped.then_some(0),
+    fn known(&self, noted: Noted) -> Option<u64> {
+        if noted.mark == self.usual.mark {
+            return self.usual.times.known(noted.time);
         }
+        (self.stamped && self.rare.as_ref().is_none_or(|rare| rare.mark != noted.mark)).then_some(0)
     }
 
     /// The same, and the clock is read where it has to be.
     fn time(&mut self, noted: Option<Noted>, ring: &mut RxRing) -> u64 {
-        if let Some(Noted { time, by_card }) = noted {
-            let times = if by_card { &mut self.card_times } else { &mut self.times };
-            return times.realtime(time.get());
+        if let Some(Noted { mark, time: time @ 1.. }) = noted {
+            let mut all = [Some(&mut self.usual), self.rare.as_mut()].into_iter().flatten();
+            if let Some(marked) = all.find(|marked| marked.mark == mark) {
+                return marked.times.realtime(time);
+            }
         }
         if !self.stamped {
             ring.set_stamp(self.clock.now());

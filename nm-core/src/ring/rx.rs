@@ -10,7 +10,7 @@
 use super::bytes::prefetch_for_read;
 use super::homes::homes;
 use super::outgoing::Outgoing;
-use super::slots::{Direction, FrameRef, Piece, Slots};
+use super::slots::{Buffer, Direction, FrameRef, Piece, Slots};
 use crate::abi::NS_MOREFRAG;
 use crate::shm::layout::{CELL, Layout};
 use crate::shm::mapping::Mapping;
@@ -420,23 +420,16 @@ impl RxRing {
         TakingBack { slots, at: *taken_back, taken_back, head: *head, malformed }
     }
 
-    /// Writes such bytes. False when they are not the buffer's own.
-    #[inline(always)]
-    pub fn set_note<const N: usize>(&mut self, buf_idx: u32, back: u32, note: [u8; N]) -> bool {
-        self.slots.set_note(buf_idx, back, note)
-    }
-
     /// Moves the `len` bytes that begin `back` bytes before a buffer to `by` bytes later. False when not all of these are the
     /// buffer's own, and nothing was moved.
     pub fn move_up(&mut self, buf_idx: u32, back: u32, by: u32, len: u32) -> bool {
         self.slots.move_up(buf_idx, back, by, len)
     }
 
-    /// The `N` bytes that begin `back` bytes before a buffer, where a driver left a note about its frame. `None` when
-    /// they are not the buffer's own.
+    /// The buffer of this number, to be looked at; `None` when no slot may name it.
     #[inline(always)]
-    pub fn note<const N: usize>(&self, buf_idx: u32, back: u32) -> Option<[u8; N]> {
-        self.slots.note(buf_idx, back)
+    pub fn buffer(&self, buf_idx: u32) -> Option<Buffer<'_>> {
+        self.slots.usable(buf_idx)
     }
 }
 
@@ -450,32 +443,36 @@ pub struct Appending<'a> {
     soon: bool,
 }
 
-impl Appending<'_> {
+impl<'a> Appending<'a> {
     /// As [`RxRing::try_append`].
     #[inline(always)]
     pub fn append(&mut self, piece: Piece, time_ns: u64) -> bool {
-        let appended = self.room > 0 && self.slots.describe(self.at, piece, time_ns);
+        self.buffer(piece.buf_idx).is_some_and(|buffer| self.describe(buffer, (piece.len, piece.flags), time_ns))
+    }
+
+    /// As [`RxRing::buffer`].
+    #[inline(always)]
+    pub fn buffer(&self, buf_idx: u32) -> Option<Buffer<'a>> {
+        self.slots.usable(buf_idx)
+    }
+
+    /// Appends a frame of `len` bytes in a buffer of this ring, as [`RxRing::try_append`] does.
+    #[inline(always)]
+    pub fn put(&mut self, buffer: Buffer<'a>, len: u16, time_ns: u64) -> bool {
+        self.describe(buffer, (len, 0), time_ns)
+    }
+
+    #[inline(always)]
+    fn describe(&mut self, buffer: Buffer<'a>, says: (u16, u16), time_ns: u64) -> bool {
+        let appended = self.room > 0 && buffer.describe(self.at, says, time_ns);
         if appended {
             if self.soon {
-                // `describe` has checked the number.
-                prefetch_for_read(self.slots.buffer(piece.buf_idx));
+                prefetch_for_read(buffer.data());
             }
             self.at = self.slots.next(self.at);
             self.room -= 1;
         }
         appended
-    }
-
-    /// As [`RxRing::note`].
-    #[inline(always)]
-    pub fn note<const N: usize>(&self, buf_idx: u32, back: u32) -> Option<[u8; N]> {
-        self.slots.note(buf_idx, back)
-    }
-
-    /// As [`RxRing::set_note`].
-    #[inline(always)]
-    pub fn set_note<const N: usize>(&mut self, buf_idx: u32, back: u32, note: [u8; N]) -> bool {
-        self.slots.set_note(buf_idx, back, note)
     }
 
     /// Moves the ring's tail.
@@ -500,10 +497,10 @@ impl TakingBack<'_> {
     #[allow(clippy::should_implement_trait, reason = "an iterator's users would forget to finish it")]
     pub fn next(&mut self) -> Option<u32> {
         while self.at != self.head {
-            let slot = self.slots.read(self.at);
+            let buf_idx = self.slots.read_for_writing(self.at);
             self.at = self.slots.next(self.at);
-            match slot {
-                Ok(piece) => return Some(piece.buf_idx),
+            match buf_idx {
+                Ok(buf_idx) => return Some(buf_idx),
                 Err(_) => *self.malformed += 1,
             }
         }

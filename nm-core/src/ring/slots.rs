@@ -76,6 +76,57 @@ pub(super) type Parts = [Piece; abi::NETMAP_MAX_FRAGS as usize];
 /// None yet.
 pub(super) const NO_PARTS: Parts = [Piece { buf_idx: 0, len: 0, flags: 0 }; abi::NETMAP_MAX_FRAGS as usize];
 
+/// A buffer whose number was checked.
+#[derive(Clone, Copy)]
+pub struct Buffer<'a> {
+    slots: &'a Slots,
+    buf_idx: u32,
+    data: *mut u8,
+}
+
+impl Buffer<'_> {
+    /// Its first byte.
+    #[inline(always)]
+    pub(super) fn data(self) -> *const u8 {
+        self.data
+    }
+
+    /// The `N` bytes that begin `back` bytes before it: a driver's note about the frame in it. `None` when they are not its own.
+    #[inline(always)]
+    pub fn note<const N: usize>(self, back: u32) -> Option<[u8; N]> {
+        if back > self.slots.headroom || N > back as usize {
+            return None;
+        }
+        let mut out = [0; N];
+        // SAFETY: `headroom` bytes before each buffer lie inside the mapping (`RingPlace::is_sound`: before the first
+        // one, too, and `bytes` was asked for those behind it); at most that many are gone back, and `N` read; rule 7.
+        unsafe { copy(self.data.sub(back as usize), out.as_mut_ptr(), N) };
+        Some(out)
+    }
+
+    /// Writes such a note. False when these bytes are not its own.
+    #[inline(always)]
+    pub fn set_note<const N: usize>(self, back: u32, note: [u8; N]) -> bool {
+        let inside = back <= self.slots.headroom && N <= back as usize;
+        if inside {
+            // SAFETY: as in `note`.
+            unsafe { copy(note.as_ptr(), self.data.sub(back as usize), N) };
+        }
+        inside
+    }
+
+    /// Says in slot `i` of its ring what its owner, a driver, has put into it. False, and nothing written, when it is shorter.
+    #[inline(always)]
+    pub(super) fn describe(self, i: u32, (len, flags): (u16, u16), time_ns: u64) -> bool {
+        let fits = u32::from(len) <= self.slots.room;
+        if fits {
+            // The driver and the reader are one thread, or the header's tail publishes it.
+            self.slots.set(i, Piece { buf_idx: self.buf_idx, len, flags }, time_ns);
+        }
+        fits
+    }
+}
+
 /// A slot, a length or a chain that makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
@@ -100,6 +151,8 @@ pub(crate) struct Slots {
     bufs: NonNull<u8>,
     num_slots: u32,
     num_bufs: u32,
+    /// Those of them that a slot may name, from [`RESERVED_BUFS`] on.
+    usable: u32,
     stride: u32,
     room: u32,
     headroom: u32,
@@ -140,6 +193,7 @@ impl Slots {
             bufs,
             num_slots,
             num_bufs,
+            usable: num_bufs - RESERVED_BUFS,
             stride,
             room,
             headroom,
@@ -250,7 +304,7 @@ impl Slots {
     pub(crate) fn read(&self, i: u32) -> Result<Slot, Malformed> {
         // ORDER: Relaxed; the slot was published by the tail that the caller loaded with Acquire.
         let s = Slot::unpack(self.cell(i).word.load(Ordering::Relaxed));
-        if s.buf_idx >= self.num_bufs || s.buf_idx < RESERVED_BUFS || u32::from(s.len) > self.room {
+        if !self.is_usable(s.buf_idx) || u32::from(s.len) > self.room {
             return Err(Malformed);
         }
         Ok(s)
@@ -355,7 +409,9 @@ impl Slots {
         cell.ptr.store(time_ns, Ordering::Relaxed);
     }
 
-    fn read_for_writing(&self, i: u32) -> Result<u32, Malformed> {
+    /// The number of the buffer that slot `i` has, whatever else it says.
+    #[inline(always)]
+    pub(super) fn read_for_writing(&self, i: u32) -> Result<u32, Malformed> {
         // ORDER: Relaxed, as in `set`.
         let old = Slot::unpack(self.cell(i).word.load(Ordering::Relaxed));
         if self.is_usable(old.buf_idx) { Ok(old.buf_idx) } else { Err(Malformed) }
@@ -416,7 +472,13 @@ impl Slots {
 
     #[inline(always)]
     fn is_usable(&self, buf_idx: u32) -> bool {
-        (RESERVED_BUFS..self.num_bufs).contains(&buf_idx)
+        buf_idx.wrapping_sub(RESERVED_BUFS) < self.usable
+    }
+
+    /// The buffer of this number; `None` when no slot may name it.
+    #[inline(always)]
+    pub(crate) fn usable(&self, buf_idx: u32) -> Option<Buffer<'_>> {
+        self.is_usable(buf_idx).then(|| Buffer { slots: self, buf_idx, data: self.buffer(buf_idx) })
     }
 
     /// Gives the slot's buffer a length without touching its bytes.
@@ -425,20 +487,6 @@ impl Slots {
         // ORDER: Relaxed; the owner's own ring.
         self.cell(i).word.store(Slot { buf_idx, len, flags: 0 }.pack(), Ordering::Relaxed);
         Ok(())
-    }
-
-    /// Describes in a slot what its owner, a driver, has put into a buffer. False, and nothing written, when there is
-    /// no such buffer or it is shorter.
-    #[inline(always)]
-    pub(crate) fn describe(&self, i: u32, piece: Piece, time_ns: u64) -> bool {
-        if !self.is_usable(piece.buf_idx) || u32::from(piece.len) > self.room {
-            return false;
-        }
-        let cell = self.cell(i);
-        // ORDER: Relaxed, both; the driver and the reader are one thread, or the header's tail publishes them.
-        cell.word.store(piece.pack(), Ordering::Relaxed);
-        cell.ptr.store(time_ns, Ordering::Relaxed);
-        true
     }
 
     /// Copies the front of a frame into a buffer that its owner, a driver, has: how many bytes.
@@ -451,30 +499,6 @@ impl Slots {
         // SAFETY: `len` bytes are readable, the buffer has `room` bytes; rule 7.
         unsafe { copy(frame.as_ptr(), self.buffer(buf_idx), len) };
         Some(len as u32)
-    }
-
-    /// The `N` bytes that begin `back` bytes before a buffer: a driver's note about the frame in it.
-    #[inline(always)]
-    pub(crate) fn note<const N: usize>(&self, buf_idx: u32, back: u32) -> Option<[u8; N]> {
-        if !self.is_usable(buf_idx) || back > self.headroom || N > back as usize {
-            return None;
-        }
-        let mut out = [0; N];
-        // SAFETY: `headroom` bytes before each buffer lie inside the mapping (`RingPlace::is_sound`: before the first
-        // one, too, and `bytes` was asked for those behind it); at most that many are gone back, and `N` read; rule 7.
-        unsafe { copy(self.buffer(buf_idx).sub(back as usize), out.as_mut_ptr(), N) };
-        Some(out)
-    }
-
-    /// Writes such a note.
-    #[inline(always)]
-    pub(crate) fn set_note<const N: usize>(&self, buf_idx: u32, back: u32, note: [u8; N]) -> bool {
-        let inside = self.is_usable(buf_idx) && back <= self.headroom && N <= back as usize;
-        if inside {
-            // SAFETY: as in `note`.
-            unsafe { copy(note.as_ptr(), self.buffer(buf_idx).sub(back as usize), N) };
-        }
-        inside
     }
 
     /// Moves the `len` bytes that begin `back` bytes before a buffer to `by` bytes later. False when not all of these are the

@@ -179,7 +179,7 @@ impl TxRing {
     /// there is no such slot or buffer.
     #[inline(always)]
     pub fn swap(&mut self, at: u32, buf_idx: u32) -> bool {
-        self.waiting_from(at) > 0 && self.slots.describe(at, Piece { buf_idx, len: 0, flags: 0 }, 0)
+        self.waiting_from(at) > 0 && self.slots.usable(buf_idx).is_some_and(|buffer| buffer.describe(at, (0, 0), 0))
     }
 
     /// Bytes of a buffer that a frame may fill.

@@ -240,7 +240,7 @@ proptest! {
     fn a_note_lies_before_its_buffer(odd in any_place(), buf in 0..60u32, back in 0..320u32) {
         let mapping = odd.map();
         let rx = RxRing::make(&mapping, &odd.place, odd.first_bufs()).unwrap();
-        let note: Option<[u8; 8]> = rx.note(buf, back);
+        let note: Option<[u8; 8]> = rx.buffer(buf).and_then(|buffer| buffer.note(back));
         let ours = (RESERVED_BUFS..odd.place.num_bufs).contains(&buf) && (8..=odd.place.headroom).contains(&back);
         prop_assert_eq!(note.is_some(), ours);
     }
