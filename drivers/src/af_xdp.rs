@@ -46,9 +46,10 @@ use crate::Error;
 use crate::flags;
 use crate::stamping::CardTimes;
 use crate::sys::bpf::XdpMode;
-use crate::sys::card::{Watch, receive_queues};
+use crate::sys::card::receive_queues;
 use crate::sys::interface::Interface;
 use crate::sys::netlink;
+use crate::sys::packet::PacketSocket;
 use crate::sys::wait::Event;
 use crate::sys::xdp::{Binding, XdpSocket};
 use attach::Attachment;
@@ -161,7 +162,7 @@ pub(crate) fn open_rings(name: &NetmapName, options: &Options) -> Result<(Port, 
     if !card.up {
         return Err(PortError::NotUp { port: failure.port });
     }
-    let watch = Watch::new(card.index).map_err(|e| failure.io("packet socket", e))?;
+    let watch = PacketSocket::watching(card.index).map_err(|e| failure.io("packet socket", e))?;
     if options.promiscuous {
         watch.promiscuous(card.index).map_err(|e| failure.io("promiscuous mode", e))?;
     }
@@ -258,7 +259,7 @@ fn assemble(
     failure: &Failure,
     (name, ifname): (String, String),
     card: &Interface,
-    watch: Watch,
+    watch: PacketSocket,
     mode: Mode,
     attachment: Attachment,
     queues: Vec<queue::RxQueue>,
@@ -310,7 +311,7 @@ pub(crate) struct Shared {
     attachment: Mutex<Option<Attachment>>,
     sender: Arc<XdpSocket>,
     sockets: Vec<Arc<XdpSocket>>,
-    watch: Arc<Watch>,
+    watch: Arc<PacketSocket>,
     /// How the reader has the times that the card told.
     card_times: Option<CardTimes>,
     /// Set by [`PortControl::wake`].

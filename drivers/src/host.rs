@@ -114,8 +114,7 @@ fn divert(port: &str, ifname: &str) -> Result<Diversion, PortError> {
         io::ErrorKind::AddrInUse => PortError::InUse { port: port.to_string() },
         _ => io("mark", e),
     })?;
-    let watch = PacketSocket::new().and_then(|socket| socket.watch(card.index).map(|()| socket));
-    let watch = watch.map_err(|e| io("watch", e))?;
+    let watch = PacketSocket::watching(card.index).map_err(|e| io("watch", e))?;
     let tap = Tap::new(PREFIX).map_err(|e| match e.raw_os_error() {
         Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => {
             unsupported("host rings need the kernel's tun driver (/dev/net/tun: modprobe tun)")

@@ -5,10 +5,11 @@ use crate::bpf::btf::Function;
 use crate::choice::{Driver, Offer, Options, Way, offers};
 use crate::stamping::{Stamping, offered};
 use crate::sys::bpf::{MapKind, has_capabilities, map_create, program_by_id, program_info};
-use crate::sys::card::{Watch, driver, receive_queues};
+use crate::sys::card::{driver, receive_queues};
 use crate::sys::interface::Interface;
 use crate::sys::netdev::{XdpFeatures, xdp_features};
 use crate::sys::netlink::xdp_program_id;
+use crate::sys::packet::PacketSocket;
 use nm_core::PortError;
 use nm_core::name::NetmapName;
 use std::os::fd::AsFd;
@@ -92,7 +93,7 @@ fn in_the_way(way: Way, card: &Interface) -> Option<&'static str> {
         Way::Xdp(_) if !has_capabilities() || map_create(MapKind::Array, "nm_probe", 8, 1, 0).is_err() => {
             Some("root, or CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW, are needed")
         }
-        Way::Packet if Watch::new(card.index).is_err_and(|e| e.raw_os_error() == Some(libc::EPERM)) => {
+        Way::Packet if PacketSocket::watching(card.index).is_err_and(|e| e.raw_os_error() == Some(libc::EPERM)) => {
             Some("root, or CAP_NET_RAW, is needed")
         }
         Way::Xdp(_) if matches!(xdp_program_id(card.index), Ok(Some(_))) => Some(TAKEN),

@@ -13,7 +13,6 @@ use super::{Shared, count, count_together};
 use crate::bpf::METADATA_LEN;
 use crate::bpf::metadata::{MARK_BACK, MARKED, MARKED_BY_CARD, TIME_BACK};
 use crate::stamping::CardTimes;
-use crate::sys::card::News;
 use crate::sys::interface::Interface;
 use crate::sys::wait::{Any, Event};
 use crate::sys::xdp::{MappedRing, Sleepers, XdpSocket};
@@ -444,8 +443,8 @@ impl Rx {
     fn check(&mut self) -> Result<(), PortError> {
         self.checked = Instant::now();
         let shared = &self.shared;
-        let news = shared.watch.news();
-        if !self.gone && self.down | !matches!(news, Ok(News::None)) {
+        let news = shared.watch.take_error();
+        if !self.gone && self.down | !matches!(news, Ok(None)) {
             // It may go down and away between two looks, and come up again.
             self.gone = !Interface::exists(shared.ifindex);
             self.down = !self.gone && !Interface::find(&shared.ifname).is_ok_and(|card| card.up);

@@ -1,9 +1,9 @@
-//! A card's interface while it is open: how many queues it has, its clock, promiscuous mode until we end, and its end.
+//! What an interface's card tells: how many queues it has, its driver, its clock.
 
+use super::check;
 use super::interface::Request;
-use super::{check, owned};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::AsRawFd;
 
 /// `struct ethtool_channels`.
 #[repr(C)]
@@ -21,12 +21,12 @@ const ETHTOOL_GCHANNELS: u32 = 0x3c;
 
 /// The receive queues of an interface: 1 where its driver does not tell.
 pub fn receive_queues(name: &str) -> u32 {
-    let Ok(watch) = socket(0) else { return 1 };
+    let Ok(socket) = super::interface::control_socket() else { return 1 };
     let mut channels = Channels { command: ETHTOOL_GCHANNELS, ..Channels::default() };
     let Some(mut request) = Request::named(name) else { return 1 };
     request.0.ifr_ifru.ifru_data = (&raw mut channels).cast();
     // The struct lives until the call is over, and nobody uses the pointer later.
-    if request.call(&watch, libc::SIOCETHTOOL).is_ok() {
+    if request.call(&socket, libc::SIOCETHTOOL).is_ok() {
         return (channels.rx + channels.combined).max(1);
     }
     sysfs_queues(name).unwrap_or(1)
@@ -182,98 +182,6 @@ impl CardClock {
         // SAFETY: rules 1 and 3.
         check(unsafe { libc::clock_gettime(self.clock, &mut time) }.into())?;
         Ok(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
-    }
-}
-
-fn socket(protocol: libc::c_int) -> io::Result<OwnedFd> {
-    // SAFETY: three integers.
-    owned(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, protocol) }.into())
-}
-
-/// Tells when an interface goes down or away, and keeps it in promiscuous mode. A packet socket that receives nothing:
-/// the kernel gives both back when it is closed, however the process ends.
-pub struct Watch(OwnedFd);
-
-/// What happened to a watched interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
-    /// Nothing.
-    None,
-    /// It went down, and may come up again.
-    Down,
-}
-
-impl Watch {
-    /// Watches the interface with number `index`.
-    ///
-    /// # Errors
-    /// `EPERM` without `CAP_NET_RAW`, `ENODEV`, `ENETDOWN`.
-    pub fn new(index: u32) -> io::Result<Watch> {
-        let watch = Watch(socket(0)?);
-        let nothing = [libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 }];
-        let program = libc::sock_fprog { len: 1, filter: nothing.as_ptr().cast_mut() };
-        watch.set(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
-        // SAFETY: all zeroes is a valid sockaddr_ll.
-        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-        address.sll_family = libc::AF_PACKET as u16;
-        // A socket without a protocol is told of nothing. This one is for private use: hardly a frame ever has it.
-        address.sll_protocol = 0x88b5_u16.to_be();
-        address.sll_ifindex = index as libc::c_int;
-        let len = size_of_val(&address) as libc::socklen_t;
-        // SAFETY: rules 1 to 3.
-        check(unsafe { libc::bind(watch.0.as_raw_fd(), (&raw const address).cast(), len) }.into())?;
-        match watch.take_error()? {
-            Some(error) => Err(error),
-            None => Ok(watch),
-        }
-    }
-
-    /// The interface takes in all frames until the watch ends.
-    ///
-    /// # Errors
-    /// What setsockopt(2) says.
-    pub fn promiscuous(&self, index: u32) -> io::Result<()> {
-        let request = libc::packet_mreq {
-            mr_ifindex: index as libc::c_int,
-            mr_type: libc::PACKET_MR_PROMISC as u16,
-            mr_alen: 0,
-            mr_address: [0; 8],
-        };
-        self.set(libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &request)
-    }
-
-    /// What happened since the last call; clears it.
-    ///
-    /// # Errors
-    /// Anything but that the interface is down.
-    pub fn news(&self) -> io::Result<News> {
-        match self.take_error()? {
-            None => Ok(News::None),
-            Some(e) if e.raw_os_error() == Some(libc::ENETDOWN) => Ok(News::Down),
-            Some(e) => Err(e),
-        }
-    }
-
-    fn take_error(&self) -> io::Result<Option<io::Error>> {
-        let mut errno: libc::c_int = 0;
-        let mut len = size_of_val(&errno) as libc::socklen_t;
-        let (fd, to) = (self.0.as_raw_fd(), (&raw mut errno).cast());
-        // SAFETY: the kernel fills at most `len` bytes of a local.
-        check(unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, to, &mut len) }.into())?;
-        Ok((errno != 0).then(|| io::Error::from_raw_os_error(errno)))
-    }
-
-    fn set<T>(&self, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
-        let len = size_of::<T>() as libc::socklen_t;
-        // SAFETY: rules 1 to 3; the program that one value points to lives in `new` until the call is over.
-        let r = unsafe { libc::setsockopt(self.0.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), len) };
-        check(r.into()).map(drop)
-    }
-}
-
-impl AsFd for Watch {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }
 

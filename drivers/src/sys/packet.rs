@@ -41,14 +41,16 @@ impl PacketSocket {
         self.bind_to(index, libc::ETH_P_ALL as u16)
     }
 
-    /// Receives nothing, but has an error when interface `index` goes down or away.
+    /// One that receives nothing, but has an error when interface `index` goes down or away.
     ///
     /// # Errors
-    /// As [`PacketSocket::bind`].
-    pub fn watch(&self, index: u32) -> io::Result<()> {
-        self.attach(&[libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 }])?;
+    /// As [`PacketSocket::new`] and [`PacketSocket::bind`].
+    pub fn watching(index: u32) -> io::Result<PacketSocket> {
+        let socket = PacketSocket::new()?;
+        socket.attach(&[libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 }])?;
         // A socket without a protocol is told of nothing. This one is for private use: hardly a frame ever has it.
-        self.bind_to(index, 0x88b5)
+        socket.bind_to(index, 0x88b5)?;
+        Ok(socket)
     }
 
     fn bind_to(&self, index: u32, protocol: u16) -> io::Result<()> {
