@@ -177,6 +177,7 @@ pub(crate) fn open_rings(name: &NetmapName, options: &Options) -> Result<(Port, 
     };
     let region = Mapping::anonymous(layout.total_bytes()).map_err(|e| failure.io("memory", e))?;
     write_interface(&region, layout.interface(), layout.tx_ring(), layout.rx_ring(), &failure.port);
+    let opening = Opening { failure, name, options, card, queues: count, numbers, watch, region, layout };
 
     let mut refused = None;
     let modes = Mode::ALL.into_iter().filter(|mode| *mode as u32 >= options.mode as u32);
@@ -184,28 +185,13 @@ pub(crate) fn open_rings(name: &NetmapName, options: &Options) -> Result<(Port, 
     // keep a virtual cable from passing merged frames of 64 KiB.
     let tries = modes.flat_map(|mode| [(mode, pieces), (mode, true)].into_iter().take(if pieces { 1 } else { 2 }));
     for (mode, pieces) in tries {
-        let stamped = options.card_times.is_some();
-        match attempt(&failure, mode, card.index, count, &numbers, &region, &layout, pieces, stamped) {
-            Ok((mut attachment, queues, out)) => {
-                attachment.queues = queues.iter().map(|queue| (queue.number, Arc::clone(&queue.socket))).collect();
-                if options.busy_poll_us > 0 {
-                    for queue in &queues {
-                        queue.socket.busy_poll(options.busy_poll_us).map_err(|e| failure.io("busy polling", e))?;
-                    }
-                }
-                attachment.give().map_err(|e| failure.driver(e))?;
-                let card_times = options.card_times.clone().filter(|_| attachment.card_time.is_some());
-                let names = (failure.port.clone(), name.ifname.clone());
-                return assemble(
-                    &failure, names, &card, watch, mode, attachment, queues, out, &region, layout, pieces, card_times,
-                )
-                .map(|(port, rings)| (flags::honour(name, port), rings));
-            }
+        match opening.attempt(mode, pieces) {
+            Ok(opened) => return opening.finish(opened),
             Err(Attempt::Next(error)) => refused = Some(error),
             Err(Attempt::End(error)) => return Err(error),
         }
     }
-    Err(refused.unwrap_or_else(|| failure.unsupported("no mode was to be tried")))
+    Err(refused.unwrap_or_else(|| opening.failure.unsupported("no mode was to be tried")))
 }
 
 /// Buffers of each queue: a power of two.
@@ -223,80 +209,93 @@ enum Attempt {
     End(PortError),
 }
 
-type Opened = (Attachment, Vec<queue::RxQueue>, queue::TxQueue);
-
-#[allow(clippy::too_many_arguments, reason = "what the modes have in common, made once")]
-fn attempt(
-    failure: &Failure,
-    mode: Mode,
-    ifindex: u32,
-    count: u32,
-    numbers: &[u32],
-    region: &Mapping,
-    layout: &Layout,
-    pieces: bool,
-    stamped: bool,
-) -> Result<Opened, Attempt> {
-    // Without a copy the frame that got its tag back begins before its buffer, and is moved (rx.rs). A piece that fills its
-    // buffer has no room for that.
-    let tags = mode != Mode::ZeroCopy || !pieces;
-    let attachment = match Attachment::new(ifindex, mode.hook(), count, pieces, tags, stamped) {
-        Ok(attachment) => attachment,
-        Err(error) if mode != Mode::Generic && error::is_about_the_mode(&error) => {
-            return Err(Attempt::Next(failure.driver(error)));
-        }
-        Err(error) => return Err(Attempt::End(failure.driver(error))),
-    };
-    match queue::open(region, layout, ifindex, numbers, mode.binding(pieces)) {
-        Ok((queues, out)) => Ok((attachment, queues, out)),
-        Err(error) if mode == Mode::ZeroCopy => Err(Attempt::Next(failure.io("zero-copy socket", error))),
-        Err(error) => Err(Attempt::End(failure.socket(error, pieces))),
-    }
+/// A port on its way: what all modes have in common.
+struct Opening<'a> {
+    failure: Failure,
+    name: &'a NetmapName,
+    options: &'a Options,
+    card: Interface,
+    /// The card's receive queues, and the numbers of those that are opened.
+    queues: u32,
+    numbers: Vec<u32>,
+    watch: PacketSocket,
+    region: Arc<Mapping>,
+    layout: Layout,
 }
 
-#[allow(clippy::too_many_arguments, reason = "the parts of a port, put together here alone")]
-fn assemble(
-    failure: &Failure,
-    (name, ifname): (String, String),
-    card: &Interface,
-    watch: PacketSocket,
+/// What a mode has given: the program on the card, which gives frames to the host until it knows the sockets, and these.
+struct Opened {
     mode: Mode,
+    pieces: bool,
     attachment: Attachment,
     queues: Vec<queue::RxQueue>,
     out: queue::TxQueue,
-    region: &Arc<Mapping>,
-    layout: Layout,
-    pieces: bool,
-    card_times: Option<CardTimes>,
-) -> Result<(Port, Rings), PortError> {
-    let no_room = || failure.io("memory", std::io::ErrorKind::UnexpectedEof.into());
-    // The receive ring's slots get their buffers with their frames.
-    let first = vec![RESERVED_BUFS; layout.rx_bufs() as usize + 1];
-    let rx_ring = RxRing::make(region, &layout.rx_place(), first).ok_or_else(no_room)?;
-    let slots = layout.tx_first()..layout.tx_first() + layout.tx_slots;
-    let tx_ring = TxRing::make(region, &layout.tx_place(), slots.collect()).ok_or_else(no_room)?;
-    let sockets = queues.iter().map(|queue| Arc::clone(&queue.socket)).collect();
-    let shared = Arc::new(Shared {
-        name,
-        ifname,
-        ifindex: card.index,
-        mtu: card.mtu,
-        mode,
-        layout,
-        attachment: Mutex::new(Some(attachment)),
-        sender: Arc::clone(&out.socket),
-        sockets,
-        watch: Arc::new(watch),
-        card_times,
-        wake: Event::new().map_err(|e| failure.io("eventfd", e))?,
-        woken: AtomicBool::new(false),
-        counters: Counters::default(),
-        lost_before: netlink::lost_frames(card.index).unwrap_or(0),
-    });
-    let rx = rx::Rx::new(Arc::clone(&shared), queues, rx_ring);
-    let tx = tx::Tx::new(Arc::clone(&shared), out, tx_ring, pieces);
-    let rings = Rings(Arc::clone(&shared));
-    Ok((Port { rx: Box::new(rx), tx: Box::new(tx), control: shared }, rings))
+}
+
+impl Opening<'_> {
+    /// In this mode; with `pieces`, frames may come in several buffers.
+    fn attempt(&self, mode: Mode, pieces: bool) -> Result<Opened, Attempt> {
+        let Opening { failure, card, numbers, region, layout, .. } = self;
+        // Without a copy the frame that got its tag back begins before its buffer, and is moved (rx.rs). A piece that fills its
+        // buffer has no room for that.
+        let tags = mode != Mode::ZeroCopy || !pieces;
+        let stamped = self.options.card_times.is_some();
+        let attachment = match Attachment::new(card.index, mode.hook(), self.queues, pieces, tags, stamped) {
+            Ok(attachment) => attachment,
+            Err(error) if mode != Mode::Generic && error::is_about_the_mode(&error) => {
+                return Err(Attempt::Next(failure.driver(error)));
+            }
+            Err(error) => return Err(Attempt::End(failure.driver(error))),
+        };
+        match queue::open(region, layout, card.index, numbers, mode.binding(pieces)) {
+            Ok((queues, out)) => Ok(Opened { mode, pieces, attachment, queues, out }),
+            Err(error) if mode == Mode::ZeroCopy => Err(Attempt::Next(failure.io("zero-copy socket", error))),
+            Err(error) => Err(Attempt::End(failure.socket(error, pieces))),
+        }
+    }
+
+    /// Frames come from here on.
+    fn finish(self, opened: Opened) -> Result<(Port, Rings), PortError> {
+        let Opening { failure, name, options, card, watch, region, layout, .. } = self;
+        let Opened { mode, pieces, mut attachment, queues, out } = opened;
+        attachment.queues = queues.iter().map(|queue| (queue.number, Arc::clone(&queue.socket))).collect();
+        if options.busy_poll_us > 0 {
+            for queue in &queues {
+                queue.socket.busy_poll(options.busy_poll_us).map_err(|e| failure.io("busy polling", e))?;
+            }
+        }
+        attachment.give().map_err(|e| failure.driver(e))?;
+        let card_times = options.card_times.clone().filter(|_| attachment.card_time.is_some());
+
+        let no_room = || failure.io("memory", std::io::ErrorKind::UnexpectedEof.into());
+        // The receive ring's slots get their buffers with their frames.
+        let first = vec![RESERVED_BUFS; layout.rx_bufs() as usize + 1];
+        let rx_ring = RxRing::make(&region, &layout.rx_place(), first).ok_or_else(no_room)?;
+        let slots = layout.tx_first()..layout.tx_first() + layout.tx_slots;
+        let tx_ring = TxRing::make(&region, &layout.tx_place(), slots.collect()).ok_or_else(no_room)?;
+        let shared = Arc::new(Shared {
+            wake: Event::new().map_err(|e| failure.io("eventfd", e))?,
+            name: failure.port,
+            ifname: name.ifname.clone(),
+            ifindex: card.index,
+            mtu: card.mtu,
+            mode,
+            layout,
+            attachment: Mutex::new(Some(attachment)),
+            sender: Arc::clone(&out.socket),
+            sockets: queues.iter().map(|queue| Arc::clone(&queue.socket)).collect(),
+            watch: Arc::new(watch),
+            card_times,
+            woken: AtomicBool::new(false),
+            counters: Counters::default(),
+            lost_before: netlink::lost_frames(card.index).unwrap_or(0),
+        });
+        let rx = rx::Rx::new(Arc::clone(&shared), queues, rx_ring);
+        let tx = tx::Tx::new(Arc::clone(&shared), out, tx_ring, pieces);
+        let rings = Rings(Arc::clone(&shared));
+        let port = Port { rx: Box::new(rx), tx: Box::new(tx), control: shared };
+        Ok((flags::honour(name, port), rings))
+    }
 }
 
 /// What the parts of an open port share.
