@@ -213,11 +213,7 @@ fn says_what_x_costs(name: &NetmapName, refused: PortError) -> PortError {
 
 fn open_by(way: Way, name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     let Options { rx_slots, promiscuous, busy_poll_us, gather, .. } = *options;
-    let card_times = match Interface::find(&name.ifname) {
-        Ok(card) => stamping::begin(&name.to_string(), &name.ifname, card.index, way, options.stamping)?,
-        // What is wrong with the name its driver says.
-        Err(_) => None,
-    };
+    let card_times = stamping::begin(name, way, options.stamping)?;
     match way {
         Way::Module => netmap::open(name),
         Way::Xdp(mode) => {

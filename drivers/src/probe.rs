@@ -3,7 +3,7 @@
 use crate::af_xdp::Mode;
 use crate::bpf::btf::Function;
 use crate::choice::{Driver, Offer, Options, Way, offers};
-use crate::stamping::{Stamping, offered};
+use crate::stamping::{Stamping, may_choose, offered};
 use crate::sys::bpf::{MapKind, has_capabilities, map_create, program_by_id, program_info};
 use crate::sys::card::{driver, receive_queues};
 use crate::sys::interface::Interface;
@@ -46,14 +46,7 @@ pub fn probe(name: &NetmapName, options: &Options) -> Result<Probe, PortError> {
         Some(libc::ENODEV) => PortError::NoDevice { port: name.ifname.clone() },
         _ => PortError::Io { what: format!("{}: interface", name.ifname), source },
     })?;
-    let mut offers = offers(name, &Options { driver: None, ..*options });
-    for offer in &mut offers {
-        offer.missing = offer.missing.or_else(|| in_the_way(offer.way, &card));
-    }
-    let allowed = |offer: &&Offer| options.driver.is_none_or(|driver| driver == offer.way.driver());
-    let chosen = offers.iter().filter(allowed).find(|offer| offer.missing.is_none()).map(|offer| offer.way);
-    // Who has the card has its frames: the next way would be no answer to that.
-    let chosen = chosen.filter(|_| !offers.iter().filter(allowed).any(|offer| offer.missing == Some(TAKEN)));
+    let (offers, chosen) = choose(name, options, &card);
     let features = xdp_features(card.index).ok().flatten();
     Ok(Probe {
         kernel_driver: driver(&name.ifname),
@@ -66,6 +59,29 @@ pub fn probe(name: &NetmapName, options: &Options) -> Result<Probe, PortError> {
         chosen,
         pinned: options.driver,
     })
+}
+
+/// [`Probe::stampings`] alone, where there is a choice: else empty, after a question or two.
+pub fn stampings(name: &NetmapName, options: &Options) -> Vec<Stamping> {
+    if !may_choose(&name.ifname) {
+        return Vec::new();
+    }
+    let Ok(card) = Interface::find(&name.ifname) else { return Vec::new() };
+    let (_, chosen) = choose(name, options, &card);
+    chosen.map_or(Vec::new(), |way| offered(&name.ifname, card.index, way))
+}
+
+/// All ways, and the one that is chosen.
+fn choose(name: &NetmapName, options: &Options, card: &Interface) -> (Vec<Offer>, Option<Way>) {
+    let mut offers = offers(name, &Options { driver: None, ..*options });
+    for offer in &mut offers {
+        offer.missing = offer.missing.or_else(|| in_the_way(offer.way, card));
+    }
+    let allowed = |offer: &&Offer| options.driver.is_none_or(|driver| driver == offer.way.driver());
+    let chosen = offers.iter().filter(allowed).find(|offer| offer.missing.is_none()).map(|offer| offer.way);
+    // Who has the card has its frames: the next way would be no answer to that.
+    let chosen = chosen.filter(|_| !offers.iter().filter(allowed).any(|offer| offer.missing == Some(TAKEN)));
+    (offers, chosen)
 }
 
 impl Probe {

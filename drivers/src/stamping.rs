@@ -18,8 +18,10 @@ use crate::af_xdp::Mode;
 use crate::bpf::btf::Function;
 use crate::choice::Way;
 use crate::sys::card::{CardClock, StampInfo, stamp_all_frames, stamp_info};
+use crate::sys::interface::Interface;
 use crate::sys::netdev::xdp_features;
 use nm_core::PortError;
+use nm_core::name::NetmapName;
 use std::sync::Arc;
 
 /// Whose clock.
@@ -52,8 +54,17 @@ pub fn offered(ifname: &str, ifindex: u32, way: Way) -> Vec<Stamping> {
     }
 }
 
+/// Whether there is a choice at all, by whatever way the frames come: most cards stamp none, or not all.
+pub(crate) fn may_choose(ifname: &str) -> bool {
+    stamp_info(ifname).is_ok_and(has_raw)
+}
+
+fn has_raw(info: StampInfo) -> bool {
+    info.all_frames() && info.raw_hardware()
+}
+
 fn choice(info: StampInfo, has_clock: impl Fn(u32) -> bool) -> Vec<Stamping> {
-    let raw = info.all_frames() && info.raw_hardware();
+    let raw = has_raw(info);
     let kinds = [
         (Stamping::Host, info.all_frames() && info.software()),
         (Stamping::Card, raw && info.clock.is_some_and(has_clock)),
@@ -79,14 +90,13 @@ fn is_told(ifindex: u32, way: Way) -> bool {
 ///
 /// # Errors
 /// [`PortError::Denied`] in libpcap's words, [`PortError::Io`].
-pub(crate) fn begin(
-    port: &str,
-    ifname: &str,
-    ifindex: u32,
-    way: Way,
-    asked: Stamping,
-) -> Result<Option<CardTimes>, PortError> {
-    if asked == Stamping::Host || !is_told(ifindex, way) {
+pub(crate) fn begin(name: &NetmapName, way: Way, asked: Stamping) -> Result<Option<CardTimes>, PortError> {
+    if asked == Stamping::Host {
+        return Ok(None);
+    }
+    let ifname = &name.ifname;
+    // What is wrong with the name its driver says.
+    if !Interface::find(ifname).is_ok_and(|card| is_told(card.index, way)) {
         return Ok(None);
     }
     let times = match asked {
@@ -102,9 +112,9 @@ pub(crate) fn begin(
             Some(libc::EOPNOTSUPP | libc::ERANGE) => Ok(None),
             Some(libc::EPERM) => {
                 let what = "Attempt to set hardware timestamp failed - CAP_NET_ADMIN may be required".into();
-                Err(PortError::Denied { port: port.to_string(), what, source })
+                Err(PortError::Denied { port: name.to_string(), what, source })
             }
-            _ => Err(PortError::Io { what: format!("{port}: SIOCSHWTSTAMP"), source }),
+            _ => Err(PortError::Io { what: format!("{name}: SIOCSHWTSTAMP"), source }),
         },
     }
 }

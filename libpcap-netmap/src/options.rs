@@ -146,8 +146,9 @@ fn offered(live: &Live) -> Vec<Stamping> {
         }
         _ => None,
     };
-    let probe = card.and_then(|name| drivers::probe::probe(name, &drivers::Options::from_environment().ok()?).ok());
-    probe.map(|probe| probe.stampings).filter(|offered| !offered.is_empty()).unwrap_or(vec![Stamping::Host])
+    let offered =
+        card.and_then(|name| Some(drivers::probe::stampings(name, &drivers::Options::from_environment().ok()?)));
+    offered.filter(|offered| !offered.is_empty()).unwrap_or(vec![Stamping::Host])
 }
 
 fn number(stamping: Stamping) -> c_int {
