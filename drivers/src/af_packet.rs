@@ -144,8 +144,7 @@ fn make(
     let mut control = Control::new(port.clone(), "af_packet", layout, memory, counts).map_err(no_descriptor)?;
     control.stamped_by_card = options.card_times.is_some();
     let card_times = options.card_times.clone().map(Times::of_card);
-    let ifname = name.ifname.clone();
-    let source = rx::Frames::new(port, ifname, card, Arc::clone(&socket), ring, card_times);
+    let source = rx::Frames::new(port, card.index, Arc::clone(&socket), ring, card_times);
     copying::open(Arc::new(control), source, tx::Wire(socket)).map(|port| flags::honour(name, port))
 }
 

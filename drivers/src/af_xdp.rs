@@ -276,7 +276,6 @@ impl Opening<'_> {
         let shared = Arc::new(Shared {
             wake: Event::new().map_err(|e| failure.io("eventfd", e))?,
             name: failure.port,
-            ifname: name.ifname.clone(),
             ifindex: card.index,
             mtu: card.mtu,
             mode,
@@ -301,7 +300,6 @@ impl Opening<'_> {
 /// What the parts of an open port share.
 pub(crate) struct Shared {
     name: String,
-    ifname: String,
     ifindex: u32,
     mtu: u32,
     mode: Mode,

@@ -54,7 +54,6 @@ const QUEUE: u32 = 4096;
 struct Diversion {
     tap: Tap,
     card: Interface,
-    ifname: String,
     /// Tells when the card goes away.
     watch: PacketSocket,
     /// Keeps others from diverting the same card.
@@ -141,7 +140,7 @@ fn divert(port: &str, ifname: &str) -> Result<Diversion, PortError> {
     let receive = attach_tcx(receive.as_fd(), number, TcHook::Ingress).map_err(bpf)?;
     let send = load_redirect(number, Redirect::Send).map_err(bpf)?;
     let send = attach_tcx(send.as_fd(), card.index, TcHook::Egress).map_err(bpf)?;
-    Ok(Diversion { tap, card, ifname: ifname.to_string(), watch, _mark: mark, _links: [send, receive] })
+    Ok(Diversion { tap, card, watch, _mark: mark, _links: [send, receive] })
 }
 
 /// Of two programs that divert a card, the second would get nothing, and be told nothing. So the first has a socket with a

@@ -18,8 +18,7 @@ const ADDRESSES: usize = 12;
 /// A packet socket's frames.
 pub struct Frames<R> {
     name: String,
-    ifname: String,
-    card: Interface,
+    ifindex: u32,
     /// It was down when it was last looked at.
     down: bool,
     socket: Arc<PacketSocket>,
@@ -31,15 +30,8 @@ pub struct Frames<R> {
 }
 
 impl<R> Frames<R> {
-    pub fn new(
-        name: String,
-        ifname: String,
-        card: Interface,
-        socket: Arc<PacketSocket>,
-        ring: R,
-        card_times: Option<Times>,
-    ) -> Frames<R> {
-        Frames { name, ifname, card, down: false, socket, ring, card_times, large: Vec::new() }
+    pub fn new(name: String, ifindex: u32, socket: Arc<PacketSocket>, ring: R, card_times: Option<Times>) -> Frames<R> {
+        Frames { name, ifindex, down: false, socket, ring, card_times, large: Vec::new() }
     }
 }
 
@@ -90,10 +82,7 @@ impl<R: ReceiveRing> Source for Frames<R> {
             Some(e) if e.raw_os_error() != Some(libc::ENETDOWN) => return Err(other(e)),
             _ => {}
         }
-        if !Interface::exists(self.card.index) {
-            return Err(PortError::Disappeared);
-        }
-        self.down = !Interface::find(&self.ifname).is_ok_and(|card| card.up);
+        self.down = !Interface::is_up(self.ifindex).ok_or(PortError::Disappeared)?;
         Ok(self.down)
     }
 

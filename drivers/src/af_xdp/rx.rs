@@ -446,8 +446,8 @@ impl Rx {
         let news = shared.watch.take_error();
         if !self.gone && self.down | !matches!(news, Ok(None)) {
             // It may go down and away between two looks, and come up again.
-            self.gone = !Interface::exists(shared.ifindex);
-            self.down = !self.gone && !Interface::find(&shared.ifname).is_ok_and(|card| card.up);
+            let up = Interface::is_up(shared.ifindex);
+            (self.gone, self.down) = (up.is_none(), up == Some(false));
         }
         if self.gone {
             if let Some(select) = &mut self.select {

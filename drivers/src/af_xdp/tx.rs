@@ -16,6 +16,7 @@ use super::ring::{Cells, Descriptor, Filler, Taker};
 use super::umem::Chunks;
 use super::{Shared, count, count_together, uncount};
 use crate::sys::interface::Interface;
+use crate::sys::netlink;
 use nm_core::abi::NS_MOREFRAG;
 use nm_core::ring::slots::Piece;
 use nm_core::{PortError, PortTx, TxRing};
@@ -108,8 +109,8 @@ impl Tx {
 
     #[cold]
     fn fits_after_all(&mut self, len: usize, tagged: &dyn Fn() -> bool) -> bool {
-        if let Ok(card) = Interface::find(&self.shared.ifname) {
-            self.mtu = card.mtu as usize;
+        if let Ok((_, mtu)) = netlink::up_and_mtu(self.shared.ifindex) {
+            self.mtu = mtu as usize;
         }
         let most = HEADER + self.mtu + if tagged() { TAG } else { 0 };
         let room = self.shared.layout.room() as usize;
@@ -176,7 +177,7 @@ impl Tx {
 
     fn failed(&self, source: io::Error) -> PortError {
         match source.raw_os_error() {
-            Some(libc::ENETDOWN | libc::ENXIO | libc::EBADF) if !Interface::exists(self.shared.ifindex) => {
+            Some(libc::ENETDOWN | libc::ENXIO | libc::EBADF) if Interface::is_up(self.shared.ifindex).is_none() => {
                 PortError::Disappeared
             }
             _ => PortError::Io { what: format!("{}: send", self.shared.name), source },

@@ -59,9 +59,6 @@ impl Source for Sent {
     /// A card that is down comes up again, one that is gone does not.
     fn check(&mut self) -> Result<bool, PortError> {
         let _ = self.way.watch.take_error();
-        if !Interface::exists(self.way.card.index) {
-            return Err(PortError::Disappeared);
-        }
-        Ok(!Interface::find(&self.way.ifname).is_ok_and(|card| card.up))
+        Ok(!Interface::is_up(self.way.card.index).ok_or(PortError::Disappeared)?)
     }
 }

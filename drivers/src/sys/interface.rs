@@ -1,6 +1,6 @@
 //! What the kernel tells of an interface, and two things that are set on it: ioctls of netdevice(7).
 
-use super::{check, owned};
+use super::{check, netlink, owned};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -48,10 +48,15 @@ impl Interface {
         })
     }
 
-    /// Whether an interface with this number exists, and is not about to go: one that is taken away goes down first, tells so, and is
-    /// there for some 50 us more. Asked by netlink, which waits for changes that are under way; ioctls don't.
-    pub fn exists(index: u32) -> bool {
-        !super::netlink::xdp_program_id(index).is_err_and(|e| e.raw_os_error() == Some(libc::ENODEV))
+    /// Whether the interface with this number is up, whatever it is called now; `None` when there is none, or it is about to go: one
+    /// that is taken away goes down first, tells so, and is there for some 50 us more, in which the question waits.
+    pub fn is_up(index: u32) -> Option<bool> {
+        match netlink::up_and_mtu(index) {
+            Ok((up, _)) => Some(up),
+            Err(e) if e.raw_os_error() == Some(libc::ENODEV) => None,
+            // What can't be asked is asked again.
+            Err(_) => Some(false),
+        }
     }
 }
 
@@ -157,9 +162,9 @@ mod tests {
     #[test]
     fn the_loopback_interface_is_found_and_others_are_not() {
         let lo = Interface::find("lo").expect("every namespace has one");
-        assert!(lo.ethernet && lo.loopback && lo.mtu > 0 && Interface::exists(lo.index));
+        assert!(lo.ethernet && lo.loopback && lo.mtu > 0 && Interface::is_up(lo.index) == Some(lo.up));
         assert!(drops("lo").is_some() && drops("no such name").is_none() && drops("l").is_none());
-        assert!(!Interface::exists(0x7fff_fff0));
+        assert!(Interface::is_up(0x7fff_fff0).is_none());
         for name in ["", "no such name", "sixteen-bytes-lo", "a\0b"] {
             let error = Interface::find(name).expect_err(name);
             assert_eq!(error.raw_os_error(), Some(libc::ENODEV), "{name}");

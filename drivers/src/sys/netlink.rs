@@ -1,4 +1,4 @@
-//! What only rtnetlink(7) tells about an interface: which XDP program it has, and what its card lost.
+//! What rtnetlink(7) tells about an interface by its number: which XDP program it has, what its card lost, and how it is now.
 
 use super::{check, owned};
 use std::io;
@@ -8,6 +8,7 @@ const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const NLMSG_ERROR: u16 = 2;
 const NLM_F_REQUEST: u16 = 1;
+const IFLA_MTU: u16 = 4;
 const IFLA_STATS64: u16 = 23;
 const IFLA_XDP: u16 = 43;
 const IFLA_XDP_PROG_ID: u16 = 4;
@@ -39,6 +40,21 @@ pub fn lost_frames(ifindex: u32) -> io::Result<u64> {
     let stats = attribute(attributes(&answer)?, IFLA_STATS64).unwrap_or(&[]);
     let word = |at: usize| stats.get(8 * at..)?.first_chunk().copied().map(u64::from_ne_bytes);
     Ok(LOST.into_iter().filter_map(word).sum())
+}
+
+/// Whether an interface is administratively up, and its MTU. The question waits for changes that are under way; ioctls don't.
+///
+/// # Errors
+/// As [`xdp_program_id`].
+pub fn up_and_mtu(ifindex: u32) -> io::Result<(bool, u32)> {
+    read_up_and_mtu(&ask(ifindex)?)
+}
+
+fn read_up_and_mtu(answer: &[u8]) -> io::Result<(bool, u32)> {
+    let mtu = attribute(attributes(answer)?, IFLA_MTU).and_then(|value| u32_at(value, 0));
+    // The flags of `struct ifinfomsg`, which `attributes` has found to be there.
+    let flags = u32_at(answer, HEADER + 8).unwrap_or(0);
+    Ok((flags & libc::IFF_UP as u32 != 0, mtu.unwrap_or(0)))
 }
 
 /// What the kernel tells about an interface.
@@ -137,6 +153,16 @@ mod tests {
         assert_eq!(id(&[&name, &none]), None);
         assert_eq!(id(&[&name]), None);
         assert_eq!(id(&[]), None);
+    }
+
+    #[test]
+    fn an_interface_says_whether_it_is_up() {
+        let mut link = answer(RTM_NEWLINK, &[0; INTERFACE]);
+        assert_eq!(read_up_and_mtu(&link).expect("an answer"), (false, 0));
+        link[HEADER + 8..][..4].copy_from_slice(&(libc::IFF_UP as u32 | 0x1000).to_ne_bytes());
+        link.extend(attr(IFLA_MTU, &1500_u32.to_ne_bytes()));
+        assert_eq!(read_up_and_mtu(&link).expect("an answer"), (true, 1500));
+        assert!(up_and_mtu(0x7fff_fff0).is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use drivers::af_xdp::{Mode, Options, open};
 use drivers::bpf::{Counters, XdpProgram, attach_xdp};
 use drivers::sys::bpf::{MapKind, XdpMode, map_create};
 use drivers::sys::interface::Interface;
-use nm_core::PortError;
+use nm_core::{Port, PortError};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -103,6 +103,55 @@ fn a_closed_port_gives_the_interface_back() {
     });
 }
 
+/// Frames come from `vb`, after the port's end of the cable came up.
+fn receives_again(port: &mut Port) {
+    // The other end hears a little later that the cable works again, and drops frames until then.
+    let (sender, start) = (packet_socket("vb"), Instant::now());
+    let mut tries = 0;
+    while port.rx.wait(1, Some(Duration::from_millis(20))).unwrap() != nm_core::Woken::Frames {
+        assert!(start.elapsed() < LIMIT);
+        tries += usize::from(sender.send(&frame(1, 60), false).is_ok());
+    }
+    // On a busy machine more than one was on its way when the first came: the last of all ends them.
+    sender.send(&frame(2, 60), false).unwrap();
+    let mut got = bytes_of(read(port, 1));
+    while got.last() != Some(&frame(2, 60)) && got.len() <= tries {
+        got.extend(bytes_of(read(port, 1)));
+    }
+    assert_eq!(got.pop(), Some(frame(2, 60)));
+    assert!(!got.is_empty() && got.iter().all(|got| *got == frame(1, 60)));
+}
+
+/// How often this thread has slept.
+fn sleeps() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.expect("a line of it").trim().parse().expect("a number")
+}
+
+/// Interfaces change their names, and keep their numbers.
+#[test]
+fn a_renamed_interface_goes_down_and_comes_back() {
+    with_each_driver(|driver| {
+        sh("ip link set va mtu 600");
+        let mut port = driver.port_on("va");
+        // Before Linux 6.1 it has to be down for that.
+        sh("ip link set va name vr 2>/dev/null || { ip link set va down; ip link set va name vr; ip link set vr up; }");
+        sh("ip link set vr down");
+        assert_eq!(port.rx.wait(1, Some(Duration::from_millis(50))).unwrap(), nm_core::Woken::TimedOut);
+        // Its name is somebody else's by now.
+        sh("ip link add va mtu 600 type veth peer name vd; ip link set vr up mtu 1500");
+        receives_again(&mut port);
+        // It is not asked time and again whether it came up.
+        let before = sleeps();
+        assert_eq!(port.rx.wait(1, Some(Duration::from_secs(1))).unwrap(), nm_core::Woken::TimedOut);
+        assert!(sleeps() - before < 10, "{}", sleeps() - before);
+        port.tx.inject(&frame(3, 1514), false).unwrap();
+        sh("ip link del vr");
+        assert_eq!(port.rx.wait(1, Some(LIMIT)).expect_err("gone").to_string(), "The interface disappeared");
+    });
+}
+
 #[test]
 fn an_interface_that_goes_down_comes_back_and_one_that_disappears_does_not() {
     with_each_driver(|driver| {
@@ -110,21 +159,7 @@ fn an_interface_that_goes_down_comes_back_and_one_that_disappears_does_not() {
         sh("ip link set va down");
         assert_eq!(port.rx.wait(1, Some(Duration::from_millis(50))).unwrap(), nm_core::Woken::TimedOut);
         sh("ip link set va up");
-        // The other end hears a little later that the cable works again, and drops frames until then.
-        let (sender, start) = (packet_socket("vb"), Instant::now());
-        let mut tries = 0;
-        while port.rx.wait(1, Some(Duration::from_millis(20))).unwrap() != nm_core::Woken::Frames {
-            assert!(start.elapsed() < LIMIT);
-            tries += usize::from(sender.send(&frame(1, 60), false).is_ok());
-        }
-        // On a busy machine more than one was on its way when the first came: the last of all ends them.
-        sender.send(&frame(2, 60), false).unwrap();
-        let mut got = bytes_of(read(&mut port, 1));
-        while got.last() != Some(&frame(2, 60)) && got.len() <= tries {
-            got.extend(bytes_of(read(&mut port, 1)));
-        }
-        assert_eq!(got.pop(), Some(frame(2, 60)));
-        assert!(!got.is_empty() && got.iter().all(|got| *got == frame(1, 60)));
+        receives_again(&mut port);
 
         let fd = port.rx.selectable_fd().unwrap();
         assert!(!nm_core::sys::fifo_is_readable(fd));
