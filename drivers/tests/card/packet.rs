@@ -43,34 +43,6 @@ fn frames_too_large_for_the_kernels_ring_arrive_whole_and_in_order() {
 }
 
 #[test]
-fn injected_frames_arrive_and_refusals_have_their_reason() {
-    with_cable(|| {
-        let (mut port, mut other) = (port_on("va"), port_on("vb"));
-        for n in 0..100 {
-            port.tx.inject(&frame(n, 60 + n as usize), false).unwrap();
-        }
-        let ring = port.tx.ring().unwrap();
-        for n in 100..400 {
-            assert!(ring.put(&frame(n, 60)));
-        }
-        assert!(ring.put(&frame(400, 9000)), "does not fit the cable: dropped, and counted");
-        assert!(ring.put(&frame(401, 1514)));
-        assert_eq!(port.tx.txsync(false).unwrap(), 301);
-        let got = bytes_of(read(&mut other, 401));
-        assert!((0..100).all(|n| got[n] == frame(n as u32, 60 + n)));
-        assert!((100..400).all(|n| got[n] == frame(n as u32, 60)) && got[400] == frame(401, 1514));
-        assert_eq!((port.control.stats().sent, port.control.stats().dropped_long), (401, 1));
-
-        assert!(matches!(port.tx.inject(&[0; 13], false), Err(PortError::TooShort { len: 13 })));
-        assert!(matches!(port.tx.inject(&frame(0, 9000), false), Err(PortError::TooLong { len: 9000 })));
-        assert!(matches!(port.tx.inject(&[0; 70_000], false), Err(PortError::TooLong { len: 70_000 })));
-        sh("ip link set va down");
-        let error = port.tx.inject(&frame(0, 60), false).expect_err("down").to_string();
-        assert!(error.contains("Network is down"), "{error}");
-    });
-}
-
-#[test]
 fn frames_without_room_are_counted() {
     for gather in [None, Some(GATHER)] {
         with_cable(|| {
