@@ -283,6 +283,7 @@ impl Opening<'_> {
             attachment: Mutex::new(Some(attachment)),
             sender: Arc::clone(&out.socket),
             sockets: queues.iter().map(|queue| Arc::clone(&queue.socket)).collect(),
+            busy_polls: options.busy_poll_us > 0,
             watch: Arc::new(watch),
             card_times,
             woken: AtomicBool::new(false),
@@ -308,6 +309,8 @@ pub(crate) struct Shared {
     attachment: Mutex<Option<Attachment>>,
     sender: Arc<XdpSocket>,
     sockets: Vec<Arc<XdpSocket>>,
+    /// The card's driver works in our calls alone.
+    busy_polls: bool,
     watch: Arc<PacketSocket>,
     /// How the reader has the times that the card told.
     card_times: Option<CardTimes>,

@@ -293,6 +293,25 @@ fn a_batch_keeps_its_order_whichever_of_its_frames_want_a_look_at_the_clock() {
 }
 
 #[test]
+fn a_driver_is_woken_for_buffers_alone_unless_it_works_in_our_calls() {
+    use nm_core::sync::Ordering;
+    let (rx, fill) = (Memory::new(128, 0), Memory::new(64, 0));
+    let mut queue = In { rx: Taker::new(rx).unwrap(), fill: Filler::new(fill.clone()).unwrap(), unpublished: false };
+    let asks = |queue: &mut In<Memory>| [false, true].map(|busy_polls| queue.wants_call(busy_polls));
+    assert_eq!(asks(&mut queue), [false, false]);
+    // It found no buffer.
+    fill.flags().store(drivers::sys::xdp::NEED_WAKEUP, Ordering::Relaxed);
+    assert_eq!(asks(&mut queue), [false, true]);
+    assert!(queue.fill.put(7));
+    queue.fill.publish();
+    // At this look and each later one, until it has taken it.
+    assert_eq!(asks(&mut queue), [true, true]);
+    assert_eq!(asks(&mut queue), [true, true]);
+    fill.consumer().store(1, Ordering::Relaxed);
+    assert_eq!(asks(&mut queue), [false, true]);
+}
+
+#[test]
 fn positions_that_make_no_sense_take_nothing() {
     use nm_core::sync::Ordering;
     let memory = Memory::new(128, 0);

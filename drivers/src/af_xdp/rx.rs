@@ -58,6 +58,16 @@ pub struct In<C> {
     pub unpublished: bool,
 }
 
+impl<C: Cells> In<C> {
+    /// Whether the driver is to be woken. One that waits for buffers is woken for some; one that works in our calls alone (busy polling)
+    /// whenever it waits.
+    #[inline(always)]
+    pub fn wants_call(&mut self, busy_polls: bool) -> bool {
+        // What is there and not what was put there just now: a driver may find no buffer, and say so when there are some again.
+        self.fill.needs_wakeup() && (busy_polls || self.fill.waiting() > 0)
+    }
+}
+
 /// What is done with the rings of all queues, apart from sockets and waiting: driven by the bench on rings in memory, too.
 pub struct Mover<C> {
     /// The queues.
@@ -421,8 +431,8 @@ impl Rx {
             count_together(&counters.malformed, malformed);
             mover.malformed = 0;
         }
-        for (queue, socket) in mover.queues.iter().zip(&self.sockets) {
-            if queue.fill.needs_wakeup() {
+        for (queue, socket) in mover.queues.iter_mut().zip(&self.sockets) {
+            if queue.wants_call(self.shared.busy_polls) {
                 socket.wake_receiver();
             }
         }
