@@ -135,7 +135,7 @@ pub trait PortTx: Send {
     }
 
     /// Frames that left the transmit ring since the last call and were not sent, since they don't fit the wire or the card threw
-    /// them away; and the bytes of the former.
+    /// them away; and their bytes.
     fn take_refused(&mut self) -> (u64, u64) {
         (0, 0)
     }
@@ -197,7 +197,7 @@ pub struct Stats {
     pub received_bytes: u64,
     /// Frames that this port sent into the switch or onto the wire.
     pub sent: u64,
-    /// Bytes of those.
+    /// Bytes of those; and of frames that were injected in a stream, shared a call to the kernel, and were thrown away by the card.
     pub sent_bytes: u64,
     /// Frames for this port, dropped because its receive ring was full (and nobody was to wait).
     pub dropped_full: u64,

@@ -221,6 +221,37 @@ impl<C: Cells> Filler<C, 1> {
 }
 
 impl<C: Cells> Filler<C, 2> {
+    /// The bytes of the frame that the taker took last. It shows its position only sometimes: `unseen` entries behind the one that it
+    /// showed are taken, too, as the calls before this one have found.
+    #[cold]
+    pub fn last_taken(&mut self, unseen: &mut u32) -> u64 {
+        let before = self.taken;
+        self.waiting();
+        let end = if self.taken == before {
+            let mut end = self.taken.plus(*unseen);
+            while self.entry(end).more && self.next.since(end) > 1 {
+                end = end.plus(1);
+            }
+            end.plus(1)
+        } else {
+            self.taken
+        };
+        *unseen = end.since(self.taken);
+        let mut last = end.plus(u32::MAX);
+        let mut bytes = u64::from(self.entry(last).len);
+        while self.entry(last.plus(u32::MAX)).more && end.since(last) < self.entries {
+            last = last.plus(u32::MAX);
+            bytes += u64::from(self.entry(last).len);
+        }
+        bytes
+    }
+
+    fn entry(&self, position: Position) -> Descriptor {
+        let at = (position.0 & (self.entries - 1)) as usize * 2;
+        // ORDER: Relaxed, both; we wrote them ourselves.
+        Descriptor::unpack([0, 1].map(|word| self.cells.words()[at + word].load(Ordering::Relaxed)))
+    }
+
     /// Puts a descriptor in. False when there is no room.
     #[inline(always)]
     pub fn put(&mut self, descriptor: Descriptor) -> bool {

@@ -91,6 +91,13 @@ pub(super) struct Tx {
     refused: (u64, u64),
 }
 
+/// What the kernel took and threw away.
+#[derive(Default)]
+struct Dropped {
+    frames: u64,
+    bytes: u64,
+}
+
 impl Tx {
     pub fn new(shared: Arc<Shared>, queue: super::queue::TxQueue, ring: TxRing, pieces: bool) -> Tx {
         let (layout, mtu) = (&shared.layout, shared.mtu as usize);
@@ -119,13 +126,13 @@ impl Tx {
 
     /// Makes the kernel take what was published, unless it does so by itself. Returns the frames that it then dropped.
     #[inline(always)]
-    fn kick(&mut self, nonblocking: bool) -> Result<u32, PortError> {
+    fn kick(&mut self, nonblocking: bool) -> Result<Dropped, PortError> {
         if self.zero_copy && !self.out.tx.published_to_sleeper() {
-            return Ok(0);
+            return Ok(Dropped::default());
         }
         self.kicker.claim();
         match self.shared.sender.kick() {
-            Ok(()) => Ok(0),
+            Ok(()) => Ok(Dropped::default()),
             Err(error) => self.kick_again(error, nonblocking),
         }
     }
@@ -133,14 +140,18 @@ impl Tx {
     /// Something is left: the kernel takes 32 frames a call, or too much is on its way. Goes on until nothing is left, or
     /// nothing moves.
     #[cold]
-    fn kick_again(&mut self, first: io::Error, nonblocking: bool) -> Result<u32, PortError> {
+    fn kick_again(&mut self, first: io::Error, nonblocking: bool) -> Result<Dropped, PortError> {
         // A frame that was published can't be taken back, so that who does not wait waits shortly, too.
         let patience = if nonblocking { PATIENCE / 10 } else { PATIENCE };
-        let (mut error, mut moved, mut waiting, mut dropped) = (first, Instant::now(), u32::MAX, 0);
+        let (mut error, mut moved, mut waiting) = (first, Instant::now(), u32::MAX);
+        let (mut dropped, mut unseen) = (Dropped::default(), 0);
         loop {
             match error.raw_os_error() {
                 // The card's queue is full, and its driver has thrown one away.
-                Some(libc::EBUSY) => dropped += 1,
+                Some(libc::EBUSY) => {
+                    dropped.frames += 1;
+                    dropped.bytes += self.out.tx.last_taken(&mut unseen);
+                }
                 Some(libc::EAGAIN | libc::ENOBUFS | libc::EINTR) => {}
                 _ => return Err(self.failed(error)),
             }
@@ -341,9 +352,9 @@ impl PortTx for Tx {
         if !self.kicker.leave() {
             self.kicker.alone();
             let dropped = self.kick(nonblocking)?;
-            if dropped > 0 {
-                // This frame, or of those that were left to this kick some others.
-                uncount(&self.shared.counters.sent, u64::from(dropped) - 1);
+            if dropped.frames > 0 {
+                // This frame, or of those that were left to this kick some others, whose bytes nobody has kept.
+                uncount(&self.shared.counters.sent, dropped.frames - 1);
                 return Err(PortError::NoRoom);
             }
         }
@@ -368,8 +379,9 @@ impl PortTx for Tx {
             if self.out.tx.waiting() > 0 {
                 match self.kick(nonblocking) {
                     Ok(dropped) => {
-                        uncount(&self.shared.counters.sent, dropped.into());
-                        self.refused.0 += u64::from(dropped);
+                        uncount(&self.shared.counters.sent, dropped.frames);
+                        uncount(&self.shared.counters.sent_bytes, dropped.bytes);
+                        self.refused = (self.refused.0 + dropped.frames, self.refused.1 + dropped.bytes);
                     }
                     Err(PortError::NoRoom) => {}
                     Err(error) => return Err(error),

@@ -104,6 +104,32 @@ fn jumbo_frames_are_sent_in_pieces() {
     });
 }
 
+/// The other end takes no frame that is longer than its own.
+#[test]
+fn frames_that_the_card_throws_away_are_not_counted_as_sent() {
+    in_each_mode(|mode| {
+        // Up to three buffers a frame.
+        sh("ip link set va mtu 9000; ip link set vb mtu 9000");
+        let (mut port, mut other) = (port_on("va", mode), port_on("vb", mode));
+        sh("ip link set vb mtu 600");
+        let (mut sent, mut long) = (Vec::new(), 0);
+        for round in 0..20 {
+            for n in 0..50 {
+                let thrown = (n + round) % [2, 5, 50, 1][round as usize % 4] == 0;
+                let frame = frame(round * 50 + n, if thrown { 1000 + 150 * n as usize } else { 60 + n as usize });
+                assert!(port.tx.ring().unwrap().put(&frame));
+                if thrown { long += frame.len() as u64 } else { sent.push(frame) }
+            }
+            port.tx.txsync(false).unwrap();
+        }
+        let bytes = sent.iter().map(|frame| frame.len() as u64).sum::<u64>();
+        let stats = port.control.stats();
+        assert_eq!(bytes_of(read(&mut other, sent.len())), sent);
+        assert_eq!((stats.sent, stats.sent_bytes), (sent.len() as u64, bytes));
+        assert_eq!(port.tx.take_refused(), (1000 - sent.len() as u64, long));
+    });
+}
+
 #[test]
 fn garbage_in_the_transmit_ring_is_counted() {
     in_each_mode(|mode| {
