@@ -78,10 +78,11 @@ pub struct Ended {
 impl Running {
     pub fn start(mut command: Command) -> Running {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let started = Instant::now();
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let stdout = Some(reader(child.stdout.take().expect("piped")));
         let stderr = Some(reader(child.stderr.take().expect("piped")));
-        Running { child, started: Instant::now(), stdout, stderr }
+        Running { child, started, stdout, stderr }
     }
 
     pub fn pid(&self) -> u32 {
