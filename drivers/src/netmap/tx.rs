@@ -60,13 +60,19 @@ fn has_space<D: Device>(
     sync(shared, ring)?;
     let (mut since, mut space) = (Instant::now(), ring.space());
     while ring.space() < needed {
-        if nonblocking || since.elapsed() >= PATIENCE {
+        if nonblocking {
             return Ok(false);
         }
-        std::thread::sleep(NAP);
+        // Who waited for a processor meanwhile has not seen what it missed, and looks once more.
+        let over = since.elapsed() >= PATIENCE;
+        if !over {
+            std::thread::sleep(NAP);
+        }
         sync(shared, ring)?;
         if ring.space() > space {
             (since, space) = (Instant::now(), ring.space());
+        } else if over {
+            return Ok(false);
         }
     }
     Ok(true)

@@ -120,7 +120,7 @@ fn waiting_ends_with_frames_a_wake_or_the_time() {
         let (mut port, sender) = (driver.port_on("va"), packet_socket("vb"));
         let start = Instant::now();
         assert_eq!(port.rx.wait(1, Some(Duration::from_millis(30))).unwrap(), Woken::TimedOut);
-        assert!((30..300).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+        assert!((30..5_000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
         port.control.wake();
         assert_eq!(port.rx.wait(1, None).unwrap(), Woken::Woken);
         assert_eq!(port.rx.wait(1, Some(Duration::ZERO)).unwrap(), Woken::TimedOut);

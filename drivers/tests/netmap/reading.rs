@@ -90,7 +90,7 @@ fn waiting_ends_with_frames_a_wake_or_the_time() {
     let mut port = fake.open("netmap:eth0");
     let start = Instant::now();
     assert_eq!(port.rx.wait(1, Some(Duration::from_millis(30))).unwrap(), Woken::TimedOut);
-    assert!((30..300).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    assert!((30..5_000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
     assert_eq!(port.rx.wait(1, Some(Duration::ZERO)).unwrap(), Woken::TimedOut);
     assert_eq!(port.rx.rxsync().unwrap(), 0);
     let polls = fake.state().polls;
