@@ -6,6 +6,7 @@
 //! | runs on the sender's own processor | makes way at once, and sleeps until most of the ring is free |
 //! | none for the flow-control time | marks it stalled, drops and counts |
 //! | none, but waits for a processor itself | does not count that time ([`crate::starved`]) |
+//! | none, but waits for room itself, where it sends on | does not count that time: the last one waited for is given up on |
 //! | stalled, and still at the same frame | drops and counts at once |
 //! | moves again | waits as before |
 //!
@@ -14,7 +15,7 @@
 use crate::peer::{Peer, Sender};
 use crate::starved::Waiting;
 use nm_core::ring::peer::PeerRing;
-use nm_core::sync::Ordering;
+use nm_core::sync::{AtomicU32, Ordering};
 use nm_core::sys;
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,25 @@ pub enum Room {
     Full,
     /// None, and the receiver does not move.
     Stalled,
+}
+
+/// While it lives, senders to the port whose frames are sent on know that they wait for the same.
+struct HeldUp<'a>(Option<&'a AtomicU32>);
+
+impl<'a> HeldUp<'a> {
+    fn begin(sender: Sender<'a>) -> HeldUp<'a> {
+        let word = sender.behind.map(|page| &page.sleep.held_up);
+        // ORDER: Relaxed; a hint.
+        word.inspect(|word| word.store(1, Ordering::Relaxed));
+        HeldUp(word)
+    }
+}
+
+impl Drop for HeldUp<'_> {
+    fn drop(&mut self) {
+        // ORDER: Relaxed; a hint.
+        self.0.inspect(|word| word.store(0, Ordering::Relaxed));
+    }
 }
 
 /// Waits for `need` free slots in a receiver's ring. The lock is not held.
@@ -72,11 +92,13 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
     let started = Instant::now();
     let mut progress = started;
     let mut first = true;
-    let mut waiting = Waiting::new(peer.reader(sender.member));
+    let mut waiting = Waiting::new(peer.reader());
+    let _held_up = HeldUp::begin(sender);
     loop {
         let seen = page.drain.look();
         let now = Instant::now();
-        if seen != head {
+        // ORDER: Relaxed; a hint.
+        if seen != head || page.sleep.held_up.load(Ordering::Relaxed) != 0 {
             (head, progress) = (seen, now);
             waiting.forget();
         }

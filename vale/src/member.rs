@@ -1,7 +1,7 @@
 //! An open port's own part: its place in the switch, its memory, and how it leaves.
 
 use crate::registry::{Switch, entry_name};
-use crate::{Options, bell, place};
+use crate::{Options, bell, place, starved};
 use nm_core::lock::Owners;
 use nm_core::name::{ValeName, ValePort};
 use nm_core::shm::layout::{BUF_SIZE, Layout, MAX_SLOTS, MIN_SHARED, MIN_SLOTS, SHARERS};
@@ -101,7 +101,8 @@ impl Member {
             })?;
             let map = |source| PortError::Io { what: format!("{full_name}: mmap"), source };
             let mapping = Mapping::new(&file, layout.total_bytes()).map_err(map)?;
-            let parts = View::<PortPage>::new(&mapping).zip(RxRing::new(&mapping, &layout));
+            let ring = || Some(RxRing::new(&mapping, &layout)?.of_port(View::new(&mapping)?));
+            let parts = View::<PortPage>::new(&mapping).and_then(|page| Some((page, ring()?)));
             let (page, ring) = parts.ok_or_else(|| map(std::io::ErrorKind::UnexpectedEof.into()))?;
             let (at, tx, rx) = (layout.interface(), layout.tx_ring(), layout.rx_ring());
             nm_core::shm::layout::write_interface(&mapping, at, tx, rx, &full_name);
@@ -123,6 +124,7 @@ impl Member {
         page.id.tx_slots.store(layout.tx_slots, Ordering::Relaxed);
         page.id.generation.store(generation, Ordering::Relaxed);
         page.id.magic.store(PORT_MAGIC, Ordering::Relaxed);
+        page.sleep.thread.store(sys::thread_id(), Ordering::Relaxed);
 
         let membarrier = sys::membarrier_register();
         if !membarrier {
@@ -190,6 +192,13 @@ impl Member {
         self.page.id.tx_committed.store(1, Ordering::Relaxed);
         let ring = TxRing::new(self.page.mapping(), &self.layout);
         ring.ok_or_else(|| PortError::Corrupt { path: self.name.clone(), why: "its file is too short" })
+    }
+
+    /// Whether the process that opened the port with this tag is stopped; so it is also said of one that can't be looked at.
+    pub fn is_stopped(&self, tag: u32) -> bool {
+        let entry = (tag as usize & 0xff).checked_sub(1).and_then(|i| self.switch.page.ports.get(i));
+        // ORDER: Relaxed; a hint.
+        entry.is_none_or(|entry| starved::is_stopped(entry.pid.load(Ordering::Relaxed)))
     }
 
     /// Frees the entries of ports whose owners died, if nobody else is changing the list.

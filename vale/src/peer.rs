@@ -3,7 +3,7 @@
 use crate::flow::{self, Room};
 use crate::member::Member;
 use crate::{bell, place};
-use nm_core::lock::Held;
+use nm_core::lock::{Held, Stuck};
 use nm_core::ring::peer::PeerRing;
 use nm_core::ring::slots::FrameRef;
 use nm_core::shm::layout::Layout;
@@ -18,9 +18,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// A lock's owner that stays inside for longer is stopped; its receiver's frames are dropped and counted. One that others
-/// keep from running, on a machine with many more programs than processors, comes back within a few time slices.
+/// A lock's owner that stays inside for longer is looked at: if it is stopped, its receiver's frames are dropped and counted.
 const LOCK_PATIENCE: Duration = Duration::from_millis(100);
+/// One that others keep from running, on a machine with many more programs than processors, is waited for so many times as long.
+const LOCK_ROUNDS: u32 = 10;
 /// As [`LOCK_PATIENCE`], of senders that are not to wait.
 const SHORT_LOCK_PATIENCE: Duration = Duration::from_millis(10);
 
@@ -48,6 +49,8 @@ pub struct Sender<'a> {
     pub fences: Fences,
     /// Never wait for room.
     pub nonblocking: bool,
+    /// The control words of the port from whose ring the frames come.
+    pub behind: Option<&'a View<PortPage>>,
 }
 
 /// Frames for one port, one after the other.
@@ -200,6 +203,7 @@ impl Peer {
             (false, false) => LOCK_PATIENCE,
         };
         let held = self.page.lock.enter(sender.tag, sender.fences, sender.member, patience);
+        let held = held.or_else(|stuck| self.enter_late(sender, stuck, patience));
         self.stuck.store(held.is_err(), Ordering::Relaxed);
         let held = held.ok()?;
         let holder = &self.page.holder;
@@ -209,6 +213,21 @@ impl Peer {
             Some(space) => Some(Filling { peer: self, held, tail, space, frames: 0, bytes: 0 }),
             None => self.repair(held),
         }
+    }
+
+    /// Goes on waiting for an owner that is not stopped: it lost the processor inside, and gets it back.
+    #[cold]
+    fn enter_late(&self, sender: Sender<'_>, stuck: Stuck, patience: Duration) -> Result<Held<'_>, Stuck> {
+        let mut result = Err(stuck);
+        for _ in 1..if patience == LOCK_PATIENCE { LOCK_ROUNDS } else { 1 } {
+            match result {
+                Err(stuck) if !sender.member.is_stopped(stuck.tag) => {
+                    result = self.page.lock.enter(sender.tag, sender.fences, sender.member, patience);
+                }
+                _ => break,
+            }
+        }
+        result
     }
 
     /// Senders' words that point outside the ring: somebody wrote garbage. Begin with an empty ring, if the reader's
@@ -257,13 +276,10 @@ impl Peer {
         None
     }
 
-    /// The thread that reads, or the process that opened the port.
-    pub fn reader(&self, member: &Member) -> u32 {
-        // ORDER: Relaxed, both; hints.
-        match self.page.sleep.thread.load(Ordering::Relaxed) {
-            0 => member.switch.page.ports[self.index].pid.load(Ordering::Relaxed),
-            thread => thread,
-        }
+    /// The thread that reads, or opened the port.
+    pub fn reader(&self) -> u32 {
+        // ORDER: Relaxed; a hint.
+        self.page.sleep.thread.load(Ordering::Relaxed)
     }
 
     /// Whether its owner is gone.

@@ -59,6 +59,8 @@ pub struct Rx {
     waited_at: u32,
     /// The last sleep ended with frames, and soon.
     brief: bool,
+    /// Senders were told which thread reads.
+    noted: bool,
 }
 
 impl Rx {
@@ -77,6 +79,7 @@ impl Rx {
             clock: Clock::new(),
             waited_at: 0,
             brief: false,
+            noted: false,
         }
     }
 
@@ -148,8 +151,8 @@ impl Rx {
     }
 
     fn watch(&mut self, slots: u32, timeout: Option<Duration>) -> Result<Woken, PortError> {
-        // ORDER: Relaxed; a hint, and our own.
-        if self.member.page.sleep.thread.load(Ordering::Relaxed) == 0 {
+        if !self.noted {
+            self.noted = true;
             self.note_thread();
         }
         self.pace.before_look();

@@ -44,12 +44,22 @@ impl Waiting {
     }
 }
 
-/// How long a runnable thread has run, in nanoseconds, as far as the scheduler's last tick knows.
-fn ran_ns(thread: u32) -> Option<u64> {
+/// Whether a process is stopped, by a signal or a debugger. So it is also said of one that can't be looked at.
+pub fn is_stopped(process: u32) -> bool {
+    state(process).is_none_or(|state| "TtZX".contains(state))
+}
+
+/// The letter of proc(5) for a thread's state.
+fn state(thread: u32) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{thread}/stat")).ok()?;
     // The name, which may hold anything, ends at the last parenthesis; the state is next.
     let (_, after_name) = stat.rsplit_once(')')?;
-    if !after_name.trim_start().starts_with('R') {
+    after_name.trim_start().chars().next()
+}
+
+/// How long a runnable thread has run, in nanoseconds, as far as the scheduler's last tick knows.
+fn ran_ns(thread: u32) -> Option<u64> {
+    if state(thread)? != 'R' {
         return None;
     }
     let schedstat = std::fs::read_to_string(format!("/proc/{thread}/schedstat")).ok()?;
@@ -96,6 +106,7 @@ mod tests {
     #[test]
     fn who_sleeps_or_is_not_there_does_not_wait() {
         let mut sleeper = Command::new("sleep").arg("60").spawn().expect("sleep(1)");
+        assert!(!is_stopped(sleeper.id()) && is_stopped(u32::MAX));
         for thread in [sleeper.id(), u32::MAX] {
             let mut waiting = Waiting::new(thread);
             std::thread::sleep(LEAST);

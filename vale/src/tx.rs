@@ -166,7 +166,7 @@ impl Tx {
     #[cold]
     fn inject_slowly(&mut self, frame: FrameRef<'_>, target: Target, nonblocking: bool) -> Result<(), PortError> {
         let time_ns = self.clock.now();
-        let sender = Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking };
+        let sender = Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking, behind: None };
         let batch = [(0, target)];
         let (wanted, made) =
             forward(&mut self.routes, sender, &batch, &mut self.arrived, &mut |peer, _, wanted, delivered| {
@@ -189,7 +189,8 @@ impl Tx {
         let Some((addresses, (destination, source))) = first.address_bytes().zip(first.addresses()) else { return 0 };
         let target = self.routes.target(&self.member, destination, source, age_of(time_ns));
         let Target::One(port) = target else { return 0 };
-        let sender = Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking };
+        let sender =
+            Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking, behind: ring.page() };
         let mut run = Run { ring, addresses, at, frames: 0, bytes: 0 };
         if let Some(peer) = self.routes.peer(&self.member, port) {
             peer.deliver(sender, &mut run, time_ns, |_| {});
@@ -215,7 +216,8 @@ impl Tx {
             }
             at = next;
         }
-        let sender = Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking };
+        let sender =
+            Sender { member: &self.member, tag: self.tag, fences: self.fences, nonblocking, behind: ring.page() };
         let batch = &self.batch;
         forward(&mut self.routes, sender, batch, &mut self.arrived, &mut |peer, whole, wanted, delivered| {
             peer.deliver(sender, &mut Picked { ring, batch, k: 0, wanted, whole }, time_ns, delivered)

@@ -1,6 +1,9 @@
 //! The face of the switch: ports that open, frames that arrive, ports that go.
 
 use nm_core::name::{PortName, ValeName};
+use nm_core::shm::mapping::{Mapping, View};
+use nm_core::shm::port_page::PortPage;
+use nm_core::sync::{Fences, Ordering};
 use nm_core::{Port, PortError, Woken};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -421,5 +424,116 @@ fn a_reader_that_waits_for_its_processor_loses_nothing() {
         let received = reader.join();
         over.store(true, std::sync::atomic::Ordering::Relaxed);
         assert_eq!((received.unwrap(), refused), (FRAMES, 0));
+    });
+}
+
+/// Reads until so many frames have come, or none comes for long: how many.
+fn count_frames(port: &mut Port, frames: usize) -> usize {
+    let mut received = 0;
+    while received < frames && port.rx.wait(1, Some(Duration::from_secs(5))).unwrap() == Woken::Frames {
+        received += std::iter::from_fn(|| port.rx.ring().next_frame()).count();
+        port.rx.ring().release();
+    }
+    received
+}
+
+#[test]
+fn a_reader_that_has_not_begun_and_waits_for_its_processor_loses_nothing() {
+    const FRAMES: usize = 6_000;
+    let _place = Place::new();
+    let mut a = open("vale0:a");
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let (opened, is_open) = std::sync::mpsc::channel();
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            stay_on_one_processor();
+            // ORDER: Relaxed; the scope waits for the thread.
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        let reader = threads.spawn(|| {
+            let mut b = open("vale0:b");
+            stay_on_one_processor();
+            rustix::process::setpriority_process(None, 10).unwrap();
+            opened.send(()).unwrap();
+            // At work, until its turn is over and the next one has come.
+            let mut turns = [Instant::now(); 2];
+            while turns[1] - turns[0] < Duration::from_millis(15) {
+                turns = [turns[1], Instant::now()];
+            }
+            count_frames(&mut b, FRAMES)
+        });
+        is_open.recv().unwrap();
+        let refused = (0..FRAMES).filter(|_| a.tx.inject(&frame(0xff, 1, 60, 7), false).is_err()).count();
+        let received = reader.join();
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!((received.unwrap(), refused), (FRAMES, 0));
+    });
+}
+
+/// Takes the tag that it is asked for as that of somebody who lives.
+struct Alive;
+
+impl nm_core::lock::Owners for Alive {
+    fn alive(&self, _tag: u32) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_sender_that_loses_its_processor_inside_the_lock_costs_the_others_nothing() {
+    let place = Place::new();
+    let (mut a, mut b, _c) = (open("vale0:a"), open("vale0:b"), open("vale0:c"));
+    let page = |port: usize| {
+        let path = place.path.join(format!("vale0/ports/port.{port}"));
+        let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
+        View::<PortPage>::new(&Mapping::new(&file, size_of::<PortPage>()).unwrap()).unwrap()
+    };
+    let (receiver, other) = (page(1), page(2));
+    // As `vale::member` makes it, for the third port of the switch.
+    // ORDER: Relaxed; written before the port was opened.
+    let tag = other.id.generation.load(Ordering::Relaxed) << 8 | 3;
+    let held = receiver.lock.enter(tag, Fences::new(false), &Alive, Duration::from_secs(1)).unwrap();
+    let sent = std::thread::scope(|threads| {
+        let sender = threads.spawn(|| a.tx.inject(&frame(0xff, 1, 60, 7), false).is_ok());
+        // As long as many programs keep the owner from running; it is not stopped.
+        std::thread::sleep(Duration::from_millis(300));
+        drop(held);
+        sender.join().unwrap()
+    });
+    assert!(sent && receive(&mut b).is_some(), "{:?}", b.control.stats());
+    assert_eq!(b.control.stats().dropped_stalled, 0);
+}
+
+#[test]
+fn who_waits_for_a_slow_receiver_behind_a_bridge_loses_nothing() {
+    const FRAMES: usize = 20_000;
+    let _place = Place::new();
+    let (mut a, mut down, mut up, mut c) = (open("vale1:a"), open("vale1:down"), open("vale0:up"), open("vale0:c"));
+    vale::set_flow("vale0", vale::Flow::WaitMs(1000)).unwrap();
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let mut forwarded = 0;
+            while forwarded < FRAMES as u64 && down.rx.wait(1, Some(Duration::from_secs(5))).unwrap() == Woken::Frames {
+                forwarded += up.tx.forward(down.rx.ring(), 256, false).unwrap().frames;
+                down.rx.ring().release();
+            }
+        });
+        let reader = threads.spawn(|| {
+            let (mut received, mut rests) = (0, 0);
+            while received < FRAMES && c.rx.wait(1, Some(Duration::from_secs(5))).unwrap() == Woken::Frames {
+                // Longer than a sender on the other switch waits for a receiver that does not move.
+                if received >= rests * 4_000 {
+                    rests += 1;
+                    std::thread::sleep(Duration::from_millis(60));
+                }
+                received += std::iter::from_fn(|| c.rx.ring().next_frame()).count();
+                c.rx.ring().release();
+            }
+            received
+        });
+        let refused = (0..FRAMES).filter(|_| a.tx.inject(&frame(0xff, 1, 60, 7), false).is_err()).count();
+        assert_eq!((reader.join().unwrap(), refused), (FRAMES, 0));
     });
 }

@@ -2,6 +2,8 @@
 //! ring, or those that arrived in a receive ring and go on to somebody else.
 
 use super::slots::{FrameRef, Slots};
+use crate::shm::mapping::View;
+use crate::shm::port_page::PortPage;
 
 /// The frames of a ring that are to be sent. What is [consumed](Outgoing::consume) is told to the ring afterwards.
 pub struct Outgoing<'a> {
@@ -12,11 +14,21 @@ pub struct Outgoing<'a> {
     malformed: u64,
     /// Another core has filled them: their bytes are asked for ahead.
     far: bool,
+    page: Option<&'a View<PortPage>>,
 }
 
 impl<'a> Outgoing<'a> {
     pub(super) fn new(slots: &'a Slots, scratch: &'a mut Vec<u8>, [first, end]: [u32; 2], far: bool) -> Outgoing<'a> {
-        Outgoing { slots, scratch, first, end, malformed: 0, far }
+        Outgoing { slots, scratch, first, end, malformed: 0, far, page: None }
+    }
+
+    pub(super) fn of_port(self, page: Option<&'a View<PortPage>>) -> Outgoing<'a> {
+        Outgoing { page, ..self }
+    }
+
+    /// The control words of the port where the frames lie; `None` for those of a transmit ring, or of a card.
+    pub fn page(&self) -> Option<&'a View<PortPage>> {
+        self.page
     }
 
     /// Leaves only the first `slots` slots; a chain that they cut stays for later.

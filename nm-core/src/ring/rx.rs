@@ -13,8 +13,9 @@ use super::outgoing::Outgoing;
 use super::slots::{Buffer, Direction, FrameRef, Piece, Slots};
 use crate::abi::NS_MOREFRAG;
 use crate::shm::layout::{CELL, Layout};
-use crate::shm::mapping::Mapping;
+use crate::shm::mapping::{Mapping, View};
 use crate::shm::place::RingPlace;
+use crate::shm::port_page::PortPage;
 use std::sync::Arc;
 
 /// How many frames ahead the bytes are asked for.
@@ -55,6 +56,8 @@ pub struct RxRing {
     taken_back: u32,
     /// Nobody else asks for the frames' bytes before they are handed out.
     prefetches: bool,
+    /// The control words of the port, where its senders look.
+    page: Option<View<PortPage>>,
 }
 
 impl RxRing {
@@ -101,6 +104,7 @@ impl RxRing {
             owns_tail: true,
             taken_back: at,
             prefetches: true,
+            page: None,
         }
     }
 
@@ -196,9 +200,15 @@ impl RxRing {
         }
     }
 
+    /// Names the port's control words: who sends on what lies here tells there that it is held up.
+    #[must_use]
+    pub fn of_port(self, page: View<PortPage>) -> RxRing {
+        RxRing { page: Some(page), ..self }
+    }
+
     /// The frames that were not yet handed out, to be sent on. What was done with them is told to [`RxRing::pass`].
     pub fn outgoing(&mut self) -> Outgoing<'_> {
-        Outgoing::new(&self.slots, &mut self.scratch, [self.cur, self.tail], true)
+        Outgoing::new(&self.slots, &mut self.scratch, [self.cur, self.tail], true).of_port(self.page.as_ref())
     }
 
     /// The frames before `to` were sent on, and `malformed` slots made no sense: as if they had been handed out.

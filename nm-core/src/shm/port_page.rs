@@ -148,8 +148,10 @@ pub struct SleepLine {
     pub watching: AtomicU32,
     /// 1 while the reader naps on the clock: it comes by itself, soon.
     pub napping: AtomicU32,
-    /// The number of the thread that waited last, as gettid(2) tells; 0 = none yet. A hint.
+    /// The number of the thread that waited last, or opened the port, as gettid(2) tells. A hint.
     pub thread: AtomicU32,
+    /// 1 while the reader, who sends on what lies in its ring, waits for room in another one.
+    pub held_up: AtomicU32,
 }
 
 /// How a sender sleeps that waits for room.
