@@ -5,6 +5,7 @@
 //! - [`af_packet`]: a card through a packet socket: a copy of what it receives, on any kernel.
 //! - [`bpf`]: programs that the kernel runs for us, on a card's frames before the host sees them.
 //! - [`host`]: a card's host rings: what the host sends to it, and frames for the host.
+//! - [`offload`]: what a sender leaves to a card that never comes: checksums, and cutting.
 //! - [`netmap`]: a card, or any port of netmap(4), through the netmap kernel module.
 //! - [`stamping`]: whose clock the frames' times are of.
 //! - [`sys`]: the system calls of all drivers, each as a safe function; the crate's only `unsafe`.
@@ -19,6 +20,7 @@ mod error;
 mod flags;
 pub mod host;
 pub mod netmap;
+pub mod offload;
 pub mod probe;
 mod retreat;
 pub mod stamping;

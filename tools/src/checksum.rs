@@ -1,36 +1,17 @@
-//! Internet checksums, and frames that come without one.
+//! Frames that come without their checksum from a port that does not say so.
 //!
 //! A sender on a virtual cable (veth, a bridge of containers) leaves TCP's and UDP's checksum to a card that never comes:
-//! its kernel marks the frame, and the receiver's trusts the mark. The mark does not come out of the kernel with the frame,
-//! so who sends such a frame on must fill the checksum in, or the next receiver drops it.
+//! its kernel marks the frame, and the receiver's trusts the mark. The mark does not come out of the kernel with the frame (but from
+//! a packet socket, `drivers::offload`), so who sends such a frame on must fill the checksum in, or the next receiver drops it.
 //!
 //! **How it is seen**: until then the field holds the sum of the pseudo-header alone. One right checksum in 65,536 has that
 //! value, too, and computing it once more changes nothing.
 //!
 //! Not filled in: SCTP's, those of fragments (their sender computes it himself), and those behind IPv6 extension headers.
 
+use drivers::offload::checksum::{checksum, sum};
 use nm_core::RxRing;
 use nm_core::ring::slots::FrameRef;
-
-/// The Internet checksum (RFC 1071) over `parts`, of which only the last may have an odd length.
-pub fn checksum(parts: &[&[u8]]) -> u16 {
-    !sum(parts)
-}
-
-fn sum(parts: &[&[u8]]) -> u16 {
-    let mut sum = 0_u64;
-    for part in parts {
-        let pairs = part.chunks_exact(2);
-        if let [last] = pairs.remainder() {
-            sum += u64::from(*last) << 8;
-        }
-        sum += pairs.map(|pair| u64::from(u16::from_be_bytes([pair[0], pair[1]]))).sum::<u64>();
-    }
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
-}
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -164,12 +145,6 @@ mod tests {
         ip.extend([0xfd; 16]);
         ip.extend([0xfe; 16]);
         ip
-    }
-
-    #[test]
-    fn example_of_rfc_1071() {
-        assert_eq!(checksum(&[&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]]), !0xddf2);
-        assert_eq!(checksum(&[&[0x12]]), !0x1200);
     }
 
     #[test]

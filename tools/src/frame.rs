@@ -7,7 +7,7 @@
 //! | 34..42 | UDP header (RFC 768) |
 //! | 42..   | payload: a [`Probe`] in pings, else a text over and over |
 
-use crate::checksum::checksum;
+use drivers::offload::checksum::checksum;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// Bytes before the payload: the shortest frame that [`udp`] builds.
