@@ -18,6 +18,10 @@
 //! with the transport's checksum not yet filled in where the host has been told not to look at it, as any capture on Linux has
 //! them.
 //!
+//! **Who sends frames on** wants them as a wire carries them ([`Options::as_on_wire`]): the kernel then says before each frame what its
+//! sender left to a card ([`offload`](crate::offload)), and that is done on the way into our ring. Kernels before 6.2 can't say it of
+//! datagrams in one piece for many, and drop those.
+//!
 //! **Filters** run in the kernel as well as in the reader ([`filter`]): what the kernel refuses costs no copy. Since the
 //! reader filters all that it gets, no frame of an earlier filter is ever shown, and none that both accept is lost.
 
@@ -51,11 +55,13 @@ pub struct Options {
     pub gather: Option<Duration>,
     /// Frames have the card's times, where it has stamped them.
     pub card_times: Option<CardTimes>,
+    /// Frames come as a wire carries them: what their sender left to a card is done. Not with `gather`.
+    pub as_on_wire: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { frames: None, promiscuous: true, gather: None, card_times: None }
+        Options { frames: None, promiscuous: true, gather: None, card_times: None, as_on_wire: false }
     }
 }
 
@@ -99,25 +105,47 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     let socket = PacketSocket::new().map_err(|e| io("socket", e))?;
     socket.ignore_outgoing();
     socket.receive_buffer(QUEUE_BYTES);
+    // A kernel that can't tell has frames as a capture has them.
+    let told = options.as_on_wire && options.gather.is_none() && socket.tell_offloads().is_ok();
     let frames = options.frames.unwrap_or(FRAMES).clamp(64, MAX_SLOTS / SHARERS);
     let no_ring = |e| io("receive ring", e);
     let ring = match options.gather {
         Some(longest) => Ring::Blocks(socket.make_blocks(blocks_for(frames), longest).map_err(no_ring)?),
-        None => Ring::Frames(socket.make_ring(frames, frame_size(card.mtu)).map_err(no_ring)?),
+        None => Ring::Frames(socket.make_ring(frames, frame_size(card.mtu), told).map_err(no_ring)?),
     };
     if options.card_times.is_some() {
         socket.take_card_stamps().map_err(|e| io("PACKET_TIMESTAMP", e))?;
     }
-    socket.bypass_queues().map_err(|e| io("PACKET_QDISC_BYPASS", e))?;
+    let bypass = |socket: &PacketSocket| socket.bypass_queues().map_err(|e| io("PACKET_QDISC_BYPASS", e));
+    bypass(&socket)?;
     if options.promiscuous {
         socket.promiscuous(card.index).map_err(|e| io("PACKET_ADD_MEMBERSHIP", e))?;
     }
     socket.bind(card.index).map_err(|e| io("bind", e))?;
+    let socket = Arc::new(socket);
+    // Who is told must tell, too, for each frame that he sends: another socket need not.
+    let sending = if told {
+        let sending = PacketSocket::new().map_err(|e| io("socket", e))?;
+        bypass(&sending)?;
+        sending.bind_to_send(card.index).map_err(|e| io("bind", e))?;
+        Arc::new(sending)
+    } else {
+        Arc::clone(&socket)
+    };
 
+    let sockets = Sockets { receiving: socket, told, sending };
     match ring {
-        Ring::Blocks(ring) => make(name, card, socket, ring, options),
-        Ring::Frames(ring) => make(name, card, socket, ring, options),
+        Ring::Blocks(ring) => make(name, card, sockets, ring, options),
+        Ring::Frames(ring) => make(name, card, sockets, ring, options),
     }
+}
+
+/// What a port has open, twice the same where nothing speaks against it.
+struct Sockets {
+    receiving: Arc<PacketSocket>,
+    /// It tells what was left to a card.
+    told: bool,
+    sending: Arc<PacketSocket>,
 }
 
 enum Ring {
@@ -128,14 +156,13 @@ enum Ring {
 fn make(
     name: &NetmapName,
     card: Interface,
-    socket: PacketSocket,
+    Sockets { receiving, told, sending }: Sockets,
     ring: impl ReceiveRing + 'static,
     options: &Options,
 ) -> Result<Port, PortError> {
     let port = name.to_string();
     let layout = Layout { rx_slots: RX_SLOTS, tx_slots: TX_SLOTS };
-    let socket = Arc::new(socket);
-    let (asked, memory) = (Arc::clone(&socket), ring.memory() as u64);
+    let (asked, memory) = (Arc::clone(&receiving), ring.memory() as u64);
     let counts = Box::new(move || {
         let (came, dropped) = asked.statistics();
         KernelCounts { shown: came.saturating_sub(dropped).into(), dropped: dropped.into() }
@@ -143,9 +170,10 @@ fn make(
     let no_descriptor = |source| PortError::Io { what: format!("{port}: eventfd"), source };
     let mut control = Control::new(port.clone(), "af_packet", layout, memory, counts).map_err(no_descriptor)?;
     control.stamped_by_card = options.card_times.is_some();
+    control.as_on_wire = told;
     let card_times = options.card_times.clone().map(Times::of_card);
-    let source = rx::Frames::new(port, card.index, Arc::clone(&socket), ring, card_times);
-    copying::open(Arc::new(control), source, tx::Wire(socket)).map(|port| flags::honour(name, port))
+    let source = rx::Frames::new(port, card, receiving, told, ring, card_times);
+    copying::open(Arc::new(control), source, tx::Wire(sending)).map(|port| flags::honour(name, port))
 }
 
 /// Bytes of the kernel's slot for a frame of the card's.

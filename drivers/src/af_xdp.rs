@@ -417,6 +417,7 @@ impl PortControl for Shared {
             dropped_full,
             dropped_stalled: 0,
             dropped_long: get(&c.dropped_long),
+            dropped_unfinished: 0,
             rejected: get(&c.rejected),
             malformed,
             dropped_interface: lost.saturating_sub(self.lost_before),

@@ -60,6 +60,7 @@ impl PortControl for Control {
             dropped_full: card.dropped_full + host.dropped_full,
             dropped_stalled: card.dropped_stalled + host.dropped_stalled,
             dropped_long: card.dropped_long + host.dropped_long,
+            dropped_unfinished: card.dropped_unfinished + host.dropped_unfinished,
             rejected: card.rejected,
             malformed: card.malformed + host.malformed,
             dropped_interface: card.dropped_interface + host.dropped_interface,

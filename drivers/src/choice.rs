@@ -51,6 +51,8 @@ pub struct Options {
     pub busy_poll_us: u32,
     /// How long a frame may wait for others where that makes them cheaper (AF_PACKET); `None`: not at all.
     pub gather: Option<Duration>,
+    /// Frames come as a wire carries them, where a driver can have them so ([`as_on_wire`](nm_core::PortControl::as_on_wire)).
+    pub as_on_wire: bool,
     /// Whose clock the frames' times are of; a card that can't stamp them gives the host's
     /// ([`stamped_by_card`](nm_core::PortControl::stamped_by_card)).
     pub stamping: Stamping,
@@ -212,7 +214,7 @@ fn says_what_x_costs(name: &NetmapName, refused: PortError) -> PortError {
 }
 
 fn open_by(way: Way, name: &NetmapName, options: &Options) -> Result<Port, PortError> {
-    let Options { rx_slots, promiscuous, busy_poll_us, gather, .. } = *options;
+    let Options { rx_slots, promiscuous, busy_poll_us, gather, as_on_wire, .. } = *options;
     let card_times = stamping::begin(name, way, options.stamping)?;
     match way {
         Way::Module => netmap::open(name),
@@ -223,7 +225,10 @@ fn open_by(way: Way, name: &NetmapName, options: &Options) -> Result<Port, PortE
                 Some(_) => af_xdp::open(name, &xdp),
             }
         }
-        Way::Packet => af_packet::open(name, &af_packet::Options { frames: rx_slots, promiscuous, gather, card_times }),
+        Way::Packet => {
+            let options = af_packet::Options { frames: rx_slots, promiscuous, gather, card_times, as_on_wire };
+            af_packet::open(name, &options)
+        }
     }
 }
 

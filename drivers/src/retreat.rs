@@ -37,7 +37,8 @@ pub fn open(name: &NetmapName, options: &af_xdp::Options) -> Result<Port, PortEr
     let (port, rings) = af_xdp::open_rings(name, options)?;
     // In promiscuous mode is the card already.
     let (frames, promiscuous, card_times) = (Some(FRAMES), false, options.card_times.clone());
-    let copies = af_packet::open(name, &af_packet::Options { frames, promiscuous, gather: None, card_times });
+    let copies =
+        af_packet::open(name, &af_packet::Options { frames, promiscuous, gather: None, card_times, as_on_wire: false });
     // A single ring, for one, is nothing that a packet socket has.
     let Ok(mut copies) = copies else { return Ok(port) };
     if !copies.rx.offer_filter(&NOTHING) {
@@ -177,6 +178,7 @@ impl PortControl for Control {
             received_bytes: a.received_bytes + b.received_bytes,
             dropped_full: a.dropped_full + b.dropped_full,
             dropped_long: a.dropped_long + b.dropped_long,
+            dropped_unfinished: a.dropped_unfinished + b.dropped_unfinished,
             malformed: a.malformed + b.malformed,
             ..a
         }

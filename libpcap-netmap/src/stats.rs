@@ -46,7 +46,8 @@ fn read(live: &Live, stat: Option<&mut pcap_stat>) -> c_int {
 
 /// libpcap's three counters, which wrap at 32 bits. Those received count what passed the filter, dropped ones too.
 fn translate(counters: &Stats) -> pcap_stat {
-    let dropped = counters.dropped_full + counters.dropped_stalled + counters.dropped_long;
+    let dropped =
+        counters.dropped_full + counters.dropped_stalled + counters.dropped_long + counters.dropped_unfinished;
     pcap_stat {
         ps_recv: (counters.received.saturating_sub(counters.rejected) + dropped) as u32,
         ps_drop: dropped as u32,

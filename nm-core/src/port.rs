@@ -186,6 +186,10 @@ pub trait PortControl: Send + Sync {
     fn stamped_by_card(&self) -> bool {
         false
     }
+    /// Frames are as a wire carries them: what a sender leaves to his card, checksums and cutting, is done.
+    fn as_on_wire(&self) -> bool {
+        false
+    }
 }
 
 /// Counters of a port; 64 bits, frames unless said otherwise.
@@ -205,6 +209,9 @@ pub struct Stats {
     pub dropped_stalled: u64,
     /// Frames for this port, dropped because they can't fit its ring.
     pub dropped_long: u64,
+    /// Frames for this port, dropped because what their sender left to a card can't be done
+    /// ([`PortControl::as_on_wire`]).
+    pub dropped_unfinished: u64,
     /// Frames that the reader's filter refused.
     pub rejected: u64,
     /// Slots or words in shared memory that made no sense.

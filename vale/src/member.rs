@@ -312,6 +312,7 @@ pub fn stats_of(page: &PortPage) -> Stats {
         dropped_long: get(&page.drops.long),
         rejected: get(&page.owner.rejected),
         malformed: get(&page.drops.malformed),
+        dropped_unfinished: 0,
         dropped_interface: 0,
     }
 }

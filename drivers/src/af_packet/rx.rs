@@ -2,12 +2,15 @@
 
 use super::filter;
 use crate::copying::{Filler, Source};
+use crate::offload::segments::Pieces;
+use crate::offload::{self, Offload, Refused};
 use crate::sys::interface::Interface;
 use crate::sys::packet::{Captured, PacketSocket, RESERVE, ReceiveRing};
 use crate::times::Times;
 use nm_core::PortError;
 use nm_core::ring::slots::MAX_FRAME;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,23 +18,63 @@ use std::sync::atomic::Ordering;
 /// Bytes of both Ethernet addresses: behind them stands a VLAN tag.
 const ADDRESSES: usize = 12;
 
+/// Where in [`Frames::large`] a frame begins: before it has room what was left to a card, or a tag.
+const BEGIN: usize = if offload::HEADER > RESERVE { offload::HEADER } else { RESERVE };
+/// Bytes of the longest of IP's packets with an Ethernet header and two tags.
+const LONGEST: usize = 65_535 + 22;
+
 /// A packet socket's frames.
 pub struct Frames<R> {
     name: String,
-    ifindex: u32,
+    card: Interface,
     /// It was down when it was last looked at.
     down: bool,
     socket: Arc<PacketSocket>,
+    /// The socket tells what was left to a card: it is done here.
+    told: bool,
     ring: R,
     /// Makes times of the card's stamps.
     card_times: Option<Times>,
-    /// A frame that came by the queue.
+    /// A frame that came by the queue, or is being cut.
     large: Vec<u8>,
+    cut: Option<Cut>,
+    piece: Vec<u8>,
+}
+
+/// A frame that is being cut, when there was no room for all of its pieces.
+struct Cut {
+    /// Where in [`Frames::large`] it lies.
+    frame: Range<usize>,
+    pieces: Pieces,
+    time_ns: u64,
 }
 
 impl<R> Frames<R> {
-    pub fn new(name: String, ifindex: u32, socket: Arc<PacketSocket>, ring: R, card_times: Option<Times>) -> Frames<R> {
-        Frames { name, ifindex, down: false, socket, ring, card_times, large: Vec::new() }
+    pub fn new(
+        name: String,
+        card: Interface,
+        socket: Arc<PacketSocket>,
+        told: bool,
+        ring: R,
+        card_times: Option<Times>,
+    ) -> Frames<R> {
+        let (large, piece) = (Vec::new(), Vec::new());
+        Frames { name, card, down: false, socket, told, ring, card_times, large, cut: None, piece }
+    }
+
+    /// Puts what is left of the frame that is being cut; false when there is no room for all of it.
+    fn put_pieces(&mut self, to: &mut Filler<'_>) -> bool {
+        let Some(cut) = &mut self.cut else { return true };
+        let frame = self.large.get(cut.frame.clone()).unwrap_or_default();
+        while let Some(len) = cut.pieces.next_len() {
+            if !to.has_room(len) {
+                return false;
+            }
+            let Some(piece) = cut.pieces.next(frame, &mut self.piece) else { break };
+            to.put(piece, cut.time_ns);
+        }
+        self.cut = None;
+        true
     }
 }
 
@@ -41,28 +84,43 @@ impl<R: ReceiveRing> Source for Frames<R> {
     }
 
     fn pull(&mut self, to: &mut Filler<'_>) {
+        if self.cut.is_some() && !self.put_pieces(to) {
+            return;
+        }
         while let Some(captured) = self.ring.front() {
             // What it will be with its tag in it.
             let len = captured.len as usize + if captured.vlan.is_some() { RESERVE } else { 0 };
+            let offload = captured.offload;
             if captured.outgoing {
                 // ORDER: Relaxed; a counter.
                 to.counters.lost.fetch_add(1, Ordering::Relaxed);
             } else {
-                if !to.has_room(len) {
+                // The pieces of a long one find room by and by.
+                if !offload.is_long() && !to.has_room(len) {
                     break;
                 }
                 let time_ns = match &mut self.card_times {
                     Some(times) if captured.by_card => times.realtime(captured.time_ns),
                     _ => captured.time_ns,
                 };
-                match whole(captured, &mut self.large, &self.socket) {
+                match whole(captured, &mut self.large, &self.socket, self.told) {
                     // The queue had no room for it.
-                    Ok(frame) if frame.len() < len.min(MAX_FRAME) => to.lose(&to.counters.dropped_full),
-                    Ok(frame) => to.put(frame, time_ns),
+                    Ok(whole) if whole.bytes.len() < len.min(MAX_FRAME) => to.lose(&to.counters.dropped_full),
+                    Ok(whole) if offload.is_long() => match whole.begin_to_cut(offload, &self.card) {
+                        Ok((frame, pieces)) => self.cut = Some(Cut { frame, pieces, time_ns }),
+                        Err(Refused) => to.lose(&to.counters.dropped_unfinished),
+                    },
+                    Ok(mut whole) => match whole.complete(offload) {
+                        Ok(()) => to.put(whole.bytes, time_ns),
+                        Err(Refused) => to.lose(&to.counters.dropped_unfinished),
+                    },
                     Err(Malformed) => to.lose(&to.counters.malformed),
                 }
             }
             self.ring.give_back();
+            if self.cut.is_some() && !self.put_pieces(to) {
+                return;
+            }
         }
     }
 
@@ -71,7 +129,7 @@ impl<R: ReceiveRing> Source for Frames<R> {
     }
 
     fn has_more(&mut self) -> bool {
-        self.ring.front().is_some()
+        self.cut.is_some() || self.ring.front().is_some()
     }
 
     /// An interface that is down comes up again, one that is gone does not.
@@ -82,7 +140,7 @@ impl<R: ReceiveRing> Source for Frames<R> {
             Some(e) if e.raw_os_error() != Some(libc::ENETDOWN) => return Err(other(e)),
             _ => {}
         }
-        self.down = !Interface::is_up(self.ifindex).ok_or(PortError::Disappeared)?;
+        self.down = !Interface::is_up(self.card.index).ok_or(PortError::Disappeared)?;
         Ok(self.down)
     }
 
@@ -98,26 +156,69 @@ impl<R: ReceiveRing> Source for Frames<R> {
 /// A frame whose header makes no sense.
 struct Malformed;
 
-/// The bytes of a frame, its VLAN tag put back: in the kernel's ring, or in `large` when it came by the queue.
-fn whole<'a>(captured: Captured<'a>, large: &'a mut Vec<u8>, socket: &PacketSocket) -> Result<&'a [u8], Malformed> {
-    let frame = if captured.queued {
-        // One byte more than fits a ring, so that a longer frame is seen to be one.
-        large.resize(RESERVE + MAX_FRAME + 1, 0);
-        let n = socket.take_queued(&mut large[RESERVE..]).ok_or(Malformed)?;
-        &mut large[..RESERVE + n]
+/// A frame with its VLAN tag back in it.
+struct Whole<'a> {
+    bytes: &'a mut [u8],
+    /// It had one.
+    tagged: bool,
+}
+
+/// The bytes of a frame, its VLAN tag put back: in the kernel's ring, or in `large` when it came by the queue, or is to be cut.
+fn whole<'a>(
+    captured: Captured<'a>,
+    large: &'a mut Vec<u8>,
+    socket: &PacketSocket,
+    told: bool,
+) -> Result<Whole<'a>, Malformed> {
+    let bytes = if captured.queued {
+        // One byte more than the longest, so that a longer frame is seen to be one.
+        large.resize(BEGIN + LONGEST + 1, 0);
+        let begin = if told { BEGIN - offload::HEADER } else { BEGIN };
+        let n = socket.take_queued(&mut large[begin..]).ok_or(Malformed)?;
+        large.get_mut(BEGIN - RESERVE..begin + n).ok_or(Malformed)?
+    } else if captured.offload.is_long() {
+        large.resize(BEGIN + LONGEST + 1, 0);
+        let place = large.get_mut(BEGIN - RESERVE..).and_then(|large| large.get_mut(..captured.bytes.len()));
+        let place = place.ok_or(Malformed)?;
+        place.copy_from_slice(captured.bytes);
+        place
     } else {
         captured.bytes
     };
-    if frame.len() < RESERVE {
+    if bytes.len() < RESERVE {
         return Err(Malformed);
     }
     match captured.vlan {
-        Some((protocol, tag)) if frame.len() >= RESERVE + ADDRESSES => {
-            frame.copy_within(RESERVE..RESERVE + ADDRESSES, 0);
-            frame[ADDRESSES..ADDRESSES + 2].copy_from_slice(&protocol.to_be_bytes());
-            frame[ADDRESSES + 2..ADDRESSES + RESERVE].copy_from_slice(&tag.to_be_bytes());
-            Ok(frame)
+        Some((protocol, tag)) if bytes.len() >= RESERVE + ADDRESSES => {
+            bytes.copy_within(RESERVE..RESERVE + ADDRESSES, 0);
+            bytes[ADDRESSES..ADDRESSES + 2].copy_from_slice(&protocol.to_be_bytes());
+            bytes[ADDRESSES + 2..ADDRESSES + RESERVE].copy_from_slice(&tag.to_be_bytes());
+            Ok(Whole { bytes, tagged: true })
         }
-        _ => Ok(&frame[RESERVE..]),
+        _ => Ok(Whole { bytes: &mut bytes[RESERVE..], tagged: false }),
+    }
+}
+
+impl Whole<'_> {
+    /// What was left to a card, of the frame with its tag.
+    fn told(&self, offload: Offload) -> Offload {
+        if self.tagged { offload.behind(RESERVE as u16) } else { offload }
+    }
+
+    /// Fills in the checksum that was left.
+    #[inline]
+    fn complete(&mut self, offload: Offload) -> Result<(), Refused> {
+        if offload.is_some() { self.told(offload).complete(self.bytes) } else { Ok(()) }
+    }
+
+    /// Where in [`Frames::large`] a long one lies, and its pieces.
+    fn begin_to_cut(&self, offload: Offload, card: &Interface) -> Result<(Range<usize>, Pieces), Refused> {
+        let mut pieces = self.told(offload).pieces(self.bytes)?;
+        if pieces.exceed(card.mtu as usize) {
+            // The MTU may have changed since the port was opened.
+            pieces.limit(Interface::mtu_of(card.index).unwrap_or(card.mtu) as usize);
+        }
+        let begin = if self.tagged { BEGIN - RESERVE } else { BEGIN };
+        Ok((begin..begin + self.bytes.len(), pieces))
     }
 }

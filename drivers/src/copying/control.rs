@@ -17,6 +17,8 @@ pub struct Control {
     memory: AtomicU64,
     /// Frames have the card's times, where it tells them.
     pub stamped_by_card: bool,
+    /// Frames are as a wire carries them.
+    pub as_on_wire: bool,
     /// What is counted.
     pub counters: Counters,
     kernel: Box<dyn Fn() -> KernelCounts + Send + Sync>,
@@ -43,6 +45,7 @@ pub struct Counters {
     pub sent_bytes: AtomicU64,
     pub dropped_full: AtomicU64,
     pub dropped_long: AtomicU64,
+    pub dropped_unfinished: AtomicU64,
     pub rejected: AtomicU64,
     pub malformed: AtomicU64,
     /// Frames taken from the kernel that did not get into the ring.
@@ -78,6 +81,7 @@ impl Control {
             woken: AtomicBool::new(false),
             memory: AtomicU64::new(kernel_memory + layout.rx_bytes() as u64),
             stamped_by_card: false,
+            as_on_wire: false,
             counters: Counters::default(),
             kernel,
             shown: AtomicU64::new(0),
@@ -123,6 +127,7 @@ impl PortControl for Control {
             sent_bytes: get(&c.sent_bytes),
             dropped_full: get(&c.dropped_full),
             dropped_long: get(&c.dropped_long),
+            dropped_unfinished: get(&c.dropped_unfinished),
             rejected: get(&c.rejected),
             malformed: get(&c.malformed),
             ..Stats::default()
@@ -144,6 +149,10 @@ impl PortControl for Control {
 
     fn stamped_by_card(&self) -> bool {
         self.stamped_by_card
+    }
+
+    fn as_on_wire(&self) -> bool {
+        self.as_on_wire
     }
 
     fn count_rejected(&self, frames: u64) {

@@ -58,6 +58,11 @@ impl Interface {
             Err(_) => Some(false),
         }
     }
+
+    /// What the interface with this number has now for [`Interface::mtu`]; `None` when that can't be asked.
+    pub fn mtu_of(index: u32) -> Option<u32> {
+        netlink::up_and_mtu(index).ok().map(|(_, mtu)| mtu)
+    }
 }
 
 /// Sets the MTU of an interface, bytes.

@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod frames;
 
 use super::{check, owned};
+use crate::offload::{self, Offload};
 use blocks::BlockRing;
 use frames::FrameRing;
 use std::io;
@@ -14,7 +15,7 @@ use std::time::Duration;
 /// Bytes that the kernel leaves free before each frame: room for a VLAN tag.
 pub const RESERVE: usize = 4;
 /// Bytes of a frame's room in the ring that the kernel takes for itself.
-pub const OVERHEAD: usize = 80 + RESERVE;
+pub const OVERHEAD: usize = 80 + RESERVE + offload::HEADER;
 
 /// In a frame's status: its time is the card's.
 const TP_STATUS_TS_RAW_HARDWARE: u32 = 1 << 31;
@@ -74,6 +75,24 @@ impl PacketSocket {
         let _ = self.set(libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1i32);
     }
 
+    /// From now on each frame's bytes come behind what was left to a card ([`Offload`]), and who sends must put the same before
+    /// his frames. Asked for before the ring is made.
+    ///
+    /// # Errors
+    /// What setsockopt(2) says.
+    pub fn tell_offloads(&self) -> io::Result<()> {
+        const PACKET_VNET_HDR: libc::c_int = 15;
+        self.set(libc::SOL_PACKET, PACKET_VNET_HDR, &1i32)
+    }
+
+    /// Sends by interface `index`, and receives nothing.
+    ///
+    /// # Errors
+    /// As [`PacketSocket::bind`].
+    pub fn bind_to_send(&self, index: u32) -> io::Result<()> {
+        self.bind_to(index, 0)
+    }
+
     /// Sends straight to the card, past the host's queues and its hooks for what it sends.
     ///
     /// # Errors
@@ -114,11 +133,11 @@ impl PacketSocket {
     }
 
     /// A receive ring of `frames` frames, each in `frame_size` bytes: a multiple of 16 from 2048 to 65,536. A frame that does
-    /// not fit is queued whole beside it.
+    /// not fit is queued whole beside it. `told`: the socket [tells offloads](PacketSocket::tell_offloads).
     ///
     /// # Errors
     /// `ENOMEM`, and what else setsockopt(2) and mmap(2) say.
-    pub fn make_ring(&self, frames: u32, frame_size: u32) -> io::Result<FrameRing> {
+    pub fn make_ring(&self, frames: u32, frame_size: u32, told: bool) -> io::Result<FrameRing> {
         const BLOCK: u32 = 65_536;
         let per_block = BLOCK / frame_size;
         let blocks = frames.div_ceil(per_block).max(1);
@@ -131,7 +150,7 @@ impl PacketSocket {
         self.set(libc::SOL_PACKET, libc::PACKET_VERSION, &(libc::tpacket_versions::TPACKET_V2 as i32))?;
         self.set(libc::SOL_PACKET, libc::PACKET_COPY_THRESH, &1i32)?;
         let memory = self.map_ring(&request, blocks as usize * BLOCK as usize)?;
-        Ok(FrameRing::new(memory, BLOCK as usize, frame_size as usize, per_block, blocks))
+        Ok(FrameRing::new(memory, [BLOCK as usize, frame_size as usize], [blocks, per_block], told))
     }
 
     /// A receive ring of `blocks` blocks of [`blocks::BLOCK`] bytes, each shown when it is full or its first frame has waited for
@@ -316,6 +335,8 @@ pub struct Captured<'a> {
     pub outgoing: bool,
     /// It lies whole in the socket's queue.
     pub queued: bool,
+    /// What its sender left to a card, where the socket tells.
+    pub offload: Offload,
 }
 
 /// What the headers of either version say of a frame.
@@ -331,16 +352,24 @@ struct Header {
 }
 
 impl Header {
-    /// The frame whose header lies at `first` and whose sender's address lies `address` bytes later, `room` bytes in all.
+    /// The frame whose header lies at `first` and whose sender's address lies `address` bytes later, `room` bytes in all; `told`: what was
+    /// left to a card lies before it.
     ///
     /// # Safety
     /// These `room` bytes are the caller's for as long as the frame, and hold the address.
     #[inline(always)]
-    unsafe fn captured<'a>(self, first: *mut u8, address: usize, room: usize, queued: bool) -> Captured<'a> {
+    unsafe fn captured<'a>(self, first: *mut u8, address: usize, room: usize, told: bool) -> Captured<'a> {
         // SAFETY: by the caller's promise; a plain number.
         let kind = unsafe { (*first.add(address).cast::<libc::sockaddr_ll>()).sll_pkttype };
         let (start, kept) = (usize::from(self.mac), self.kept as usize);
-        let fits = start >= address + size_of::<libc::sockaddr_ll>() + RESERVE && start + kept <= room;
+        let before = if told { offload::HEADER.max(RESERVE) } else { RESERVE };
+        let fits = start >= address + size_of::<libc::sockaddr_ll>() + before && start + kept <= room;
+        let offload = if told && fits {
+            // SAFETY: inside the room (just checked), which is the frame's (the caller's promise); plain bytes.
+            Offload::read(unsafe { first.add(start - offload::HEADER).cast::<[u8; offload::HEADER]>().read() })
+        } else {
+            Offload::default()
+        };
         let (start, kept) = if fits { (start - RESERVE, kept + RESERVE) } else { (0, 0) };
         let tagged = self.status & libc::TP_STATUS_VLAN_VALID != 0 || self.tag != 0;
         let known = self.status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
@@ -353,7 +382,8 @@ impl Header {
             by_card: self.status & TP_STATUS_TS_RAW_HARDWARE != 0,
             vlan: tagged.then_some((protocol, self.tag)),
             outgoing: kind == libc::PACKET_OUTGOING,
-            queued,
+            queued: self.status & libc::TP_STATUS_COPY != 0,
+            offload,
         }
     }
 }

@@ -5,6 +5,7 @@
 mod common;
 mod filter;
 mod life;
+mod offload;
 mod packet;
 mod queues;
 mod receive;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   ring     block 0 | block 1 | ...           each of some frames
-//!   frame    tpacket2_hdr, sockaddr_ll, ..., RESERVE bytes of ours, the frame's own bytes from tp_mac on
+//!   frame    tpacket2_hdr, sockaddr_ll, ..., RESERVE bytes of ours, the frame's own bytes from tp_mac on; where the socket tells
+//!            what was left to a card, that lies in the ten bytes before the frame
 //! ```
 //! `tp_status` says whose a frame is: the kernel's while it is 0, else ours until we store 0. Everything below relies
 //! on that: bytes of a frame that is ours change by nobody but us.
@@ -23,13 +24,20 @@ pub struct FrameRing {
     /// The next frame: its block, its number in that.
     block: u32,
     frame: u32,
+    /// The kernel puts what was left to a card before each frame.
+    told: bool,
 }
 
 impl FrameRing {
     /// `blocks` blocks in `memory`, of `per_block` frames each: so much memory is there.
-    pub(super) fn new(memory: Memory, block_size: usize, frame_size: usize, per_block: u32, blocks: u32) -> FrameRing {
+    pub(super) fn new(
+        memory: Memory,
+        [block_size, frame_size]: [usize; 2],
+        [blocks, per_block]: [u32; 2],
+        told: bool,
+    ) -> FrameRing {
         assert!(per_block as usize * frame_size <= block_size && blocks as usize * block_size <= memory.len);
-        FrameRing { memory, block_size, frame_size, per_block, blocks, block: 0, frame: 0 }
+        FrameRing { memory, block_size, frame_size, per_block, blocks, block: 0, frame: 0, told }
     }
 
     /// The next frame's first byte.
@@ -70,9 +78,8 @@ impl ReceiveRing for FrameRing {
             protocol: header.tp_vlan_tpid,
             tag: header.tp_vlan_tci,
         };
-        let queued = status & libc::TP_STATUS_COPY != 0;
         // SAFETY: the whole frame is ours and borrowed with `self`; it has 2048 bytes at least, so the address lies in it.
-        Some(unsafe { header.captured(first, ADDRESS, self.frame_size, queued) })
+        Some(unsafe { header.captured(first, ADDRESS, self.frame_size, self.told) })
     }
 
     #[inline]
