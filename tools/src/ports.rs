@@ -17,17 +17,16 @@ pub struct TwoWay {
     pub receiver: Receiver,
     /// Frames from us.
     pub sender: Sender,
-    /// What it is, where it has rings.
-    pub info: Option<PortInfo>,
+    /// What it is and counts, where it has rings.
+    pub control: Option<Arc<dyn PortControl>>,
 }
 
 impl TwoWay {
     /// Of an open port; its sleeping receiver is woken when the user wants to end.
     pub fn of(port: Port, stop: &Arc<Stop>) -> TwoWay {
-        let info = port.control.info();
-        wake_at_the_end(Arc::downgrade(&port.control), stop.clone());
-        let sender = Sender::Rings(port.tx, info.clone());
-        TwoWay { receiver: Receiver::Rings(port.rx), sender, info: Some(info) }
+        let Port { rx, tx, control } = port;
+        wake_at_the_end(Arc::downgrade(&control), stop.clone());
+        TwoWay { receiver: Receiver::Rings(rx), sender: Sender::Rings(tx, control.info()), control: Some(control) }
     }
 }
 
@@ -47,33 +46,45 @@ pub enum Sender {
     Pcap(Handle, Option<String>),
 }
 
+/// What a port is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Frames are read one by one, where libpcap serves the port.
+    OneByOne,
+    /// Frames are read in blocks there.
+    InBlocks,
+    /// Frames are sent on by another port: where their senders left something to a card that never comes, it is done
+    /// if the driver knows of it.
+    SendingOn,
+}
+
 /// Opens a port both ways. A sleeping receiver is woken when the user wants to end.
-///
-/// `immediate` matters where libpcap serves the port: frames come one by one rather than in blocks.
 ///
 /// # Errors
 /// [`Error::Failed`] with the reason from the switch or from libpcap.
-pub fn open(name: &str, immediate: bool, stop: &Arc<Stop>) -> Result<TwoWay, Error> {
+pub fn open(name: &str, purpose: Purpose, stop: &Arc<Stop>) -> Result<TwoWay, Error> {
     let options = vale::Options::default();
     let rings = match &PortName::parse(name).map_err(PortError::from)? {
         PortName::Vale(name) => Some(vale::open(name, &options)?),
-        PortName::Netmap(name) => Some(open_netmap(name)?),
+        PortName::Netmap(name) => Some(open_netmap(name, purpose)?),
         _ => None,
     };
+    let immediate = purpose != Purpose::InBlocks;
     match rings {
         Some(port) => Ok(TwoWay::of(port, stop)),
         // Two handles: one alone may not be used by two threads.
         None => Ok(TwoWay {
             receiver: Receiver::Pcap(Handle::open(name, Use::Receive { immediate })?),
             sender: Sender::Pcap(Handle::open(name, Use::Send)?, None),
-            info: None,
+            control: None,
         }),
     }
 }
 
 /// A card takes in frames for everybody: who moves frames between ports wants them.
-fn open_netmap(name: &NetmapName) -> Result<Port, PortError> {
-    let options = drivers::Options { promiscuous: true, ..drivers::Options::from_environment()? };
+fn open_netmap(name: &NetmapName, purpose: Purpose) -> Result<Port, PortError> {
+    let as_on_wire = purpose == Purpose::SendingOn;
+    let options = drivers::Options { promiscuous: true, as_on_wire, ..drivers::Options::from_environment()? };
     if !options.wants_module()
         && let Some(pipe) = vale::open_pipe(name, &vale::Options::default())
     {
@@ -284,6 +295,7 @@ fn send_in_batch(tx: &mut dyn PortTx, frame: &[u8], moved: &mut Forwarded) -> Re
 }
 
 /// What is done to frames that come from one port before they go on.
+#[derive(Default)]
 pub struct Mending {
     /// They get the checksums that they lack.
     completion: Option<Completion>,
@@ -292,8 +304,12 @@ pub struct Mending {
 }
 
 impl Mending {
-    /// For the frames that come from this port: those of a switch are whole, or made by a program that wanted them so.
-    pub fn of_port(name: &str) -> Mending {
+    /// For the frames that come from this port: those of a switch are whole, or made by a program that wanted them so; some drivers
+    /// have done it.
+    pub fn of_port(name: &str, control: Option<&dyn PortControl>) -> Mending {
+        if control.is_some_and(|control| control.as_on_wire()) {
+            return Mending::default();
+        }
         let completion = match PortName::parse(name) {
             Ok(PortName::Vale(_)) => None,
             Ok(PortName::Netmap(name)) => {

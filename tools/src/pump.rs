@@ -4,13 +4,13 @@
 //! that is not taken then is counted and dropped.
 
 use crate::cli::{self, Error, warn};
-use crate::ports::{self, Receiver, Sender, TwoWay};
+use crate::ports::{self, Mending, Purpose, Receiver, Sender, TwoWay};
 use crate::stop::Stop;
 use crate::table::{Align, Table};
 use crate::terminal::ProgressLine;
 use crate::units::{per_second, pps};
 use nm_core::name::{NetmapRings, PortName};
-use nm_core::{Forwarded, PortInfo};
+use nm_core::{Forwarded, PortControl, PortInfo, Stats};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +24,8 @@ struct Moved {
     frames: AtomicU64,
     bytes: AtomicU64,
     refused: AtomicU64,
+    /// Came to the first port, which had no room for them.
+    lost: AtomicU64,
 }
 
 /// One way: from a port to a port.
@@ -32,10 +34,18 @@ struct Way {
     moved: Moved,
 }
 
+/// The two ends of a way.
+struct Ends {
+    from: Receiver,
+    /// What the port counts that frames come from.
+    counts: Option<Arc<dyn PortControl>>,
+    to: Sender,
+}
+
 /// Opened pairs, not yet moving anything.
 pub struct Pump {
     tool: &'static str,
-    ends: Vec<(Receiver, Sender)>,
+    ends: Vec<Ends>,
     ways: Vec<Way>,
     stop: Arc<Stop>,
 }
@@ -48,8 +58,8 @@ impl Pump {
     pub fn open(tool: &'static str, pairs: &[[String; 2]], stop: &Arc<Stop>) -> Result<Pump, Error> {
         let mut opened = Vec::new();
         for pair in pairs {
-            let [a, b] = pair;
-            opened.push((pair.clone(), [ports::open(a, true, stop)?, ports::open(b, true, stop)?]));
+            let open = |name: &str| ports::open(name, Purpose::SendingOn, stop);
+            opened.push((pair.clone(), [open(&pair[0])?, open(&pair[1])?]));
         }
         Pump::of(tool, opened, stop)
     }
@@ -61,10 +71,9 @@ impl Pump {
     pub fn of(tool: &'static str, pairs: Vec<([String; 2], [TwoWay; 2])>, stop: &Arc<Stop>) -> Result<Pump, Error> {
         let (mut ends, mut ways, mut infos) = (Vec::new(), Vec::new(), Vec::new());
         for ([a, b], [there, back]) in pairs {
-            let TwoWay { receiver: from_a, sender: to_a, info: info_a } = there;
-            let TwoWay { receiver: from_b, sender: to_b, info: info_b } = back;
-            infos.extend([info_a, info_b].into_iter().flatten());
-            ends.extend([(from_a, to_b), (from_b, to_a)]);
+            infos.extend([&there, &back].into_iter().filter_map(|port| port.control.as_ref().map(|c| c.info())));
+            ends.push(Ends { from: there.receiver, counts: there.control, to: back.sender });
+            ends.push(Ends { from: back.receiver, counts: back.control, to: there.sender });
             for names in [[&a, &b], [&b, &a]] {
                 ways.push(Way { names: names.map(String::clone), moved: Moved::default() });
             }
@@ -84,7 +93,7 @@ impl Pump {
             let carriers: Vec<_> = ends
                 .into_iter()
                 .zip(&ways)
-                .map(|((from, to), way)| threads.spawn(|| carry(tool, from, to, burst, way, &stop)))
+                .map(|(ends, way)| threads.spawn(|| carry(tool, ends, burst, way, &stop)))
                 .collect();
             let shown = show(&ways, &stop);
             stop.request();
@@ -120,13 +129,14 @@ impl Summary {
             ("BYTES", Right),
             ("REFUSED", Right),
             ("MEAN", Right),
+            ("LOST", Right),
         ]);
         for Way { names: [from, to], moved } in &self.ways {
             // ORDER: Relaxed; the threads that counted have been joined.
-            let numbers = [&moved.frames, &moved.bytes, &moved.refused].map(|n| n.load(Ordering::Relaxed));
+            let numbers = [&moved.frames, &moved.bytes, &moved.refused, &moved.lost].map(|n| n.load(Ordering::Relaxed));
             let mean = pps(per_second(numbers[0], self.time));
-            let [frames, bytes, refused] = numbers.map(|n| n.to_string());
-            table.row([from.clone(), to.clone(), frames, bytes, refused, mean]);
+            let [frames, bytes, refused, lost] = numbers.map(|n| n.to_string());
+            table.row([from.clone(), to.clone(), frames, bytes, refused, mean, lost]);
         }
         table.text()
     }
@@ -153,23 +163,28 @@ fn refuse_circles(ports: &[PortInfo]) -> Result<(), Error> {
 }
 
 /// Moves frames one way until the user wants to end; when it can't, everything ends.
-fn carry(tool: &str, mut from: Receiver, mut to: Sender, burst: usize, way: &Way, stop: &Stop) -> Result<(), Error> {
-    let result = carry_until_stop(&mut from, &mut to, burst, way, stop);
+fn carry(tool: &str, mut ends: Ends, burst: usize, way: &Way, stop: &Stop) -> Result<(), Error> {
+    let result = carry_until_stop(&mut ends, burst, way, stop);
     stop.request();
-    if let Some(why) = to.refusal() {
+    if let Some(counts) = &ends.counts {
+        let Stats { dropped_full, dropped_stalled, dropped_interface, dropped_unfinished, .. } = counts.stats();
+        // ORDER: Relaxed, both; counters that are only shown.
+        way.moved.lost.store(dropped_full + dropped_stalled + dropped_interface, Ordering::Relaxed);
+        way.moved.refused.fetch_add(dropped_unfinished, Ordering::Relaxed);
+    }
+    if let Some(why) = ends.to.refusal() {
         warn(tool, &format!("frames were refused, the last one because: {why}"));
     }
     result
 }
 
 fn carry_until_stop(
-    from: &mut Receiver,
-    to: &mut Sender,
+    Ends { from, counts, to }: &mut Ends,
     burst: usize,
     Way { names: [name, _], moved }: &Way,
     stop: &Stop,
 ) -> Result<(), Error> {
-    let mut mending = ports::Mending::of_port(name);
+    let mut mending = Mending::of_port(name, counts.as_deref());
     while !stop.requested() {
         from.wait(stop, None)?;
         let Forwarded { frames, bytes, refused } = ports::forward(from, to, burst, &mut mending)?;

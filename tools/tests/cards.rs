@@ -4,9 +4,10 @@ mod common;
 
 use common::{Folder, LIMIT, Running};
 use nix::sched::{CloneFlags, setns};
+use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -136,6 +137,44 @@ fn exchange(client: &Host, server: &Host, address: &str) {
             setns(of_client, CloneFlags::CLONE_NEWNET).expect("the client's namespace");
             let address = listens.recv_timeout(LIMIT).expect("the server listens");
             exchange_on(TcpStream::connect_timeout(&address, LIMIT).expect("a connection"), 2, 1);
+        });
+    });
+}
+
+/// Sends datagrams from one host to another: those that a program gives its kernel in one piece for many, and such as lack nothing but
+/// their checksum. Each must arrive alone and as it was sent, which its checksum tells the other kernel, too.
+fn datagrams(from: &Host, to: &Host, address: &str) {
+    let (of_sender, of_receiver) = (from.namespace(), to.namespace());
+    let (listening, listens) = std::sync::mpsc::channel();
+    let (taking, taken) = std::sync::mpsc::channel();
+    // How long one is, and how many bytes are sent at once: the last one may be shorter.
+    let rounds = [(1001, 20_020), (999, 5555), (1452, 61_000), (701, 702), (33, 33 * 64), (1452, 1452), (7, 7)];
+    let sent = |len: usize| -> Vec<u8> { bytes(5)[..len].to_vec() };
+    std::thread::scope(|threads| {
+        threads.spawn(move || {
+            setns(of_receiver, CloneFlags::CLONE_NEWNET).expect("the receiver's namespace");
+            let socket = UdpSocket::bind((address, 0)).expect("a socket");
+            socket.set_read_timeout(Some(LIMIT)).expect("a timeout");
+            listening.send(socket.local_addr().expect("an address")).expect("somebody waits");
+            let mut got = vec![0; 65_536];
+            for (size, len) in rounds {
+                for (n, part) in sent(len).chunks(size).enumerate() {
+                    let n_bytes = socket.recv(&mut got).unwrap_or_else(|e| panic!("{n} of {len} by {size}: {e}"));
+                    assert!(got[..n_bytes] == *part, "{n} of {len} by {size} has {n_bytes} bytes, or others");
+                }
+                taking.send(()).expect("somebody sends");
+            }
+        });
+        threads.spawn(move || {
+            setns(of_sender, CloneFlags::CLONE_NEWNET).expect("the sender's namespace");
+            let to = listens.recv_timeout(LIMIT).expect("the receiver listens");
+            let any = if to.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
+            let socket = UdpSocket::bind(any).expect("a socket");
+            for (size, len) in rounds {
+                setsockopt(&socket, UdpGsoSegment, &(size as i32)).expect("UDP_SEGMENT");
+                assert_eq!(socket.send_to(&sent(len), to).expect("sent"), len);
+                taken.recv_timeout(LIMIT).expect("they arrived");
+            }
         });
     });
 }
@@ -272,6 +311,74 @@ fn segments_that_nobody_cut_go_through_a_switch_and_a_bridge_by_packet_sockets()
     bridge.interrupt();
     let ended = bridge.finish().ok();
     assert_eq!(common::row(&ended.stdout, "netmap:c1")[4], "0", "{ended:?}");
+}
+
+/// How datagrams in one piece are to be cut is said nowhere in their frame: they used to be refused by the next cable.
+#[test]
+fn datagrams_that_nobody_cut_go_through_a_switch_and_a_bridge() {
+    for driver in ["packet", "xdp"] {
+        let folder = Folder::new();
+        let Some([middle, one, two]) = star() else { return };
+        for (host, card, address) in [(&one, "e1", "fd00::1/64"), (&two, "e2", "fd00::2/64")] {
+            host.sh(&format!(
+                "sysctl -q -w net.ipv6.conf.{card}.disable_ipv6=0; ip addr add {address} dev {card} nodad"
+            ));
+        }
+        let exchange = || {
+            until("no way", || one.reaches("10.9.0.2") && one.reaches("fd00::2"));
+            datagrams(&one, &two, "10.9.0.2");
+            datagrams(&two, &one, "fd00::1");
+            datagrams(&two, &one, "10.9.0.1");
+            datagrams(&one, &two, "fd00::2");
+        };
+        let bridge = middle.start_by(driver, &folder, BRIDGE, "-i netmap:c1 -i netmap:c2");
+        exchange();
+        bridge.interrupt();
+        let ended = bridge.finish().ok();
+        for from in ["netmap:c1", "netmap:c2"] {
+            let row = common::row(&ended.stdout, from);
+            assert_eq!((&row[4], row.last().expect("lost")), (&"0".into(), &"0".into()), "{driver}: {ended:?}");
+        }
+        let attach = |port: &str| middle.start_by(driver, &folder, VALE_CTL, &format!("-a {port}"));
+        let attached = ["vale0:c1", "vale0:c2"].map(attach);
+        folder.await_port("vale0:c1");
+        folder.await_port("vale0:c2");
+        exchange();
+        for pump in attached {
+            pump.interrupt();
+            pump.finish().ok();
+        }
+    }
+}
+
+/// A card whose driver runs no programs has what nobody cut come whole, and the kernel puts it into no ring.
+#[test]
+fn frames_that_found_no_room_at_a_card_are_shown_as_lost() {
+    let folder = Folder::new();
+    let Some([middle, one, _two]) = star() else { return };
+    let made = middle.command("ip").args("link add m1 link c1 type macvlan mode passthru".split(' ')).output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        return skipped("no macvlan can be made here");
+    }
+    middle.sh("ip link set m1 up");
+    let attached = middle.start_by("xdp", &folder, VALE_CTL, "-a vale0:m1");
+    folder.await_port("vale0:m1");
+    one.sh("ip neigh add 10.9.0.9 lladdr 02:00:00:00:00:09 dev e1");
+    let of_sender = one.namespace();
+    let in_sender = || {
+        setns(of_sender, CloneFlags::CLONE_NEWNET).expect("the sender's namespace");
+        UdpSocket::bind("0.0.0.0:0").expect("a socket")
+    };
+    let socket = std::thread::spawn(in_sender).join().expect("a socket");
+    let send = |len: usize| socket.send_to(&bytes(5)[..len], "10.9.0.9:9").expect("sent");
+    let moved = || common::row(&folder.run(VALE_CTL, "show vale0").ok().stdout, "vale0:m1")[7].clone();
+    // The switch's port is there before the card is open.
+    until("what fits is not moved", || send(1000) > 0 && moved() != "0");
+    setsockopt(&socket, UdpGsoSegment, &1000).expect("UDP_SEGMENT");
+    (0..3).for_each(|_| assert_eq!(send(20_000), 20_000));
+    attached.interrupt();
+    let ended = attached.finish().ok();
+    assert_eq!(common::row(&ended.stdout, "netmap:m1").last().map(String::as_str), Some("3"), "{ended:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tools::cli::{self, Error};
 use tools::pktgen::options::{self, Function};
 use tools::pktgen::{ping, receive, send};
-use tools::ports;
+use tools::ports::{self, Purpose};
 use tools::stop::Stop;
 
 fn main() -> ExitCode {
@@ -18,7 +18,8 @@ fn run() -> Result<(), Error> {
     };
     let stop = Arc::new(Stop::on_signals()?);
     let one_by_one = matches!(options.function, Function::Ping | Function::Pong);
-    let port = ports::open(&options.port, one_by_one, &stop)?;
+    let purpose = if one_by_one { Purpose::OneByOne } else { Purpose::InBlocks };
+    let port = ports::open(&options.port, purpose, &stop)?;
     if stop.wait(Some(options.wait))? {
         return Ok(());
     }
