@@ -392,31 +392,15 @@ fn a_reader_that_waits_for_its_processor_loses_nothing() {
     b.tx.inject(&frame(0xff, 2, 60, 0), false).unwrap();
     let (started, over) = (std::sync::Barrier::new(2), std::sync::atomic::AtomicBool::new(false));
     std::thread::scope(|threads| {
-        threads.spawn(|| {
-            stay_on_one_processor();
-            // ORDER: Relaxed; the scope waits for the thread.
-            while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                std::hint::spin_loop();
-            }
-        });
+        threads.spawn(|| keep_the_processor_until(&over));
         let reader = threads.spawn(|| {
             stay_on_one_processor();
             // A tenth of the processor: its turn comes later than the 10 ms of flow control.
             rustix::process::setpriority_process(None, 10).unwrap();
-            assert_eq!(b.rx.wait(1, Some(Duration::from_millis(1))).unwrap(), Woken::TimedOut);
+            let early = b.rx.wait(1, Some(Duration::from_millis(1)));
             started.wait();
-            let mut received = 0;
-            let deadline = Instant::now() + Duration::from_secs(60);
-            while received < FRAMES && Instant::now() < deadline {
-                if b.rx.wait(1, Some(Duration::from_secs(2))).unwrap() == Woken::TimedOut {
-                    break;
-                }
-                while b.rx.ring().next_frame().is_some() {
-                    received += 1;
-                }
-                b.rx.ring().release();
-            }
-            received
+            assert_eq!(early.unwrap(), Woken::TimedOut);
+            count_frames(&mut b, FRAMES)
         });
         started.wait();
         let f = frame(2, 1, 60, 7);
@@ -425,6 +409,15 @@ fn a_reader_that_waits_for_its_processor_loses_nothing() {
         over.store(true, std::sync::atomic::Ordering::Relaxed);
         assert_eq!((received.unwrap(), refused), (FRAMES, 0));
     });
+}
+
+/// Stays on the tests' one processor, and at work.
+fn keep_the_processor_until(over: &std::sync::atomic::AtomicBool) {
+    stay_on_one_processor();
+    // ORDER: Relaxed; nothing comes with it, and the scope waits for the thread.
+    while !over.load(std::sync::atomic::Ordering::Relaxed) {
+        std::hint::spin_loop();
+    }
 }
 
 /// Reads until so many frames have come, or none comes for long: how many.
@@ -445,13 +438,7 @@ fn a_reader_that_has_not_begun_and_waits_for_its_processor_loses_nothing() {
     let over = std::sync::atomic::AtomicBool::new(false);
     let (opened, is_open) = std::sync::mpsc::channel();
     std::thread::scope(|threads| {
-        threads.spawn(|| {
-            stay_on_one_processor();
-            // ORDER: Relaxed; the scope waits for the thread.
-            while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                std::hint::spin_loop();
-            }
-        });
+        threads.spawn(|| keep_the_processor_until(&over));
         let reader = threads.spawn(|| {
             let mut b = open("vale0:b");
             stay_on_one_processor();
