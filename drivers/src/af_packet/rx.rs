@@ -62,7 +62,8 @@ impl<R> Frames<R> {
         Frames { name, card, down: false, socket, told, ring, card_times, large, cut: None, piece }
     }
 
-    /// Puts what is left of the frame that is being cut; false when there is no room for all of it.
+    /// Puts what is left of the frame that is being cut, if one is; false when there is no room for all of it.
+    #[inline]
     fn put_pieces(&mut self, to: &mut Filler<'_>) -> bool {
         let Some(cut) = &mut self.cut else { return true };
         let frame = self.large.get(cut.frame.clone()).unwrap_or_default();
@@ -84,10 +85,9 @@ impl<R: ReceiveRing> Source for Frames<R> {
     }
 
     fn pull(&mut self, to: &mut Filler<'_>) {
-        if self.cut.is_some() && !self.put_pieces(to) {
-            return;
-        }
-        while let Some(captured) = self.ring.front() {
+        while self.put_pieces(to)
+            && let Some(captured) = self.ring.front()
+        {
             // What it will be with its tag in it.
             let len = captured.len as usize + if captured.vlan.is_some() { RESERVE } else { 0 };
             let offload = captured.offload;
@@ -118,9 +118,6 @@ impl<R: ReceiveRing> Source for Frames<R> {
                 }
             }
             self.ring.give_back();
-            if self.cut.is_some() && !self.put_pieces(to) {
-                return;
-            }
         }
     }
 

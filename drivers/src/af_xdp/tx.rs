@@ -16,7 +16,6 @@ use super::ring::{Cells, Descriptor, Filler, Taker};
 use super::umem::Chunks;
 use super::{Shared, count, count_together, uncount};
 use crate::sys::interface::Interface;
-use crate::sys::netlink;
 use nm_core::abi::NS_MOREFRAG;
 use nm_core::ring::slots::Piece;
 use nm_core::{PortError, PortTx, TxRing};
@@ -116,7 +115,7 @@ impl Tx {
 
     #[cold]
     fn fits_after_all(&mut self, len: usize, tagged: &dyn Fn() -> bool) -> bool {
-        if let Ok((_, mtu)) = netlink::up_and_mtu(self.shared.ifindex) {
+        if let Some(mtu) = Interface::mtu_of(self.shared.ifindex) {
             self.mtu = mtu as usize;
         }
         let most = HEADER + self.mtu + if tagged() { TAG } else { 0 };
