@@ -7,6 +7,7 @@
 //! | none for the flow-control time | marks it stalled, drops and counts |
 //! | none, but waits for a processor itself | does not count that time ([`crate::starved`]) |
 //! | none, but waits for room itself, where it sends on | does not count that time: the last one waited for is given up on |
+//! | moves, but makes no more room for a second | marks it stalled, drops and counts |
 //! | stalled, and still at the same frame | drops and counts at once |
 //! | moves again | waits as before |
 //!
@@ -30,7 +31,7 @@ const FIRST_NAP: Duration = Duration::from_micros(250);
 /// A sender's nap while the receiver naps.
 const SHORT_NAP: Duration = Duration::from_micros(50);
 
-/// A receiver that moves all the time and never makes room is not one.
+/// A receiver that moves all the time and for so long makes no more room than it had is not one: it lies, or all room goes to others.
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// What waiting came to.
@@ -91,12 +92,14 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
     let patience = Duration::from_millis(u64::from(flow_ms));
     let started = Instant::now();
     let mut progress = started;
+    let mut roomiest = (space(head), started);
     let mut first = true;
     let mut waiting = Waiting::new(peer.reader());
     let _held_up = HeldUp::begin(sender);
     loop {
-        let seen = page.drain.look();
+        // The time first: whoever loses its processor between the two must not take an old look for a late one.
         let now = Instant::now();
+        let seen = page.drain.look();
         // ORDER: Relaxed; a hint.
         if seen != head || page.sleep.held_up.load(Ordering::Relaxed) != 0 {
             (head, progress) = (seen, now);
@@ -104,8 +107,12 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
         }
         // All that is wanted; or, from a receiver that has been slow for a while, as much as is needed.
         let slow = now.duration_since(started) > 8 * NAP;
-        if space(head) >= if slow { need } else { want } {
+        let room = space(head);
+        if room >= if slow { need } else { want } {
             return Room::Maybe;
+        }
+        if room > roomiest.0 {
+            roomiest = (room, now);
         }
         // What the reader waits for a processor does not count. That is looked at from half of the patience on; a sender that slept
         // longer, waiting for one itself, has not seen what it missed.
@@ -118,13 +125,18 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
                 progress += waited;
                 now.duration_since(progress) >= patience
             });
-        if over || now.duration_since(started) >= LONGEST {
+        let in_vain = now.duration_since(roomiest.1) >= LONGEST;
+        if over || in_vain {
+            // Asking what it waited for took its time.
             let seen = page.drain.look();
             if space(seen) >= need {
                 return Room::Maybe;
             }
+            if seen != head && !in_vain {
+                continue;
+            }
             // ORDER: Relaxed; a hint among senders.
-            page.space.stalled.store(head.wrapping_add(1), Ordering::Relaxed);
+            page.space.stalled.store(seen.wrapping_add(1), Ordering::Relaxed);
             if peer.is_dead(sender.member) {
                 sender.member.reap();
             }

@@ -222,6 +222,71 @@ fn a_full_receiver_that_does_not_move_is_given_up_on() {
     a.tx.inject(&f, false).unwrap();
 }
 
+/// The control words of a port of `vale0`, by its number.
+fn control_words(place: &Place, port: usize) -> View<PortPage> {
+    let path = place.path.join(format!("vale0/ports/port.{port}"));
+    let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
+    View::new(&Mapping::new(&file, size_of::<PortPage>()).unwrap()).unwrap()
+}
+
+#[test]
+fn a_long_frame_waits_as_long_as_the_reader_gets_on() {
+    let _place = Place::new();
+    let (mut a, mut b) = (open("vale0:a"), open("vale0:b"));
+    // However busy the machine: it is not about a reader that rests.
+    vale::set_flow("vale0", vale::Flow::WaitMs(1000)).unwrap();
+    for _ in 0..4095 {
+        a.tx.inject(&frame(0xff, 1, 60, 0), false).unwrap();
+    }
+    let long = frame(0xff, 1, 60_000, 7);
+    let (sent, took, last) = std::thread::scope(|threads| {
+        let sender = threads.spawn(|| {
+            let t = Instant::now();
+            (a.tx.inject(&long, false).is_ok(), t.elapsed())
+        });
+        // Some 3,100 slots have to be free.
+        let mut last = None;
+        while let Some(f) = receive(&mut b) {
+            if !sender.is_finished() {
+                (0..9).for_each(|_| drop(receive(&mut b)));
+                b.rx.rxsync().unwrap();
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            last = Some(f);
+        }
+        let (sent, took) = sender.join().unwrap();
+        (sent, took, receive(&mut b).or(last))
+    });
+    assert!(sent && last == Some(long), "after {took:?}: {:?}", b.control.stats());
+    assert!(took > Duration::from_secs(1), "{took:?}");
+}
+
+#[test]
+fn a_reader_that_moves_to_and_fro_is_given_up_on() {
+    let place = Place::new();
+    let (mut a, b) = (open("vale0:a"), open("vale0:b"));
+    let reader = control_words(&place, 1);
+    vale::set_flow("vale0", vale::Flow::WaitMs(1000)).unwrap();
+    let f = frame(0xff, 1, 60, 0);
+    for _ in 0..4095 {
+        a.tx.inject(&f, false).unwrap();
+    }
+    let long = frame(0xff, 1, 60_000, 7);
+    std::thread::scope(|threads| {
+        let sender = threads.spawn(|| a.tx.inject(&long, false).is_err());
+        let (begun, head) = (Instant::now(), reader.drain.look());
+        let mut step = 0;
+        while !sender.is_finished() && begun.elapsed() < Duration::from_secs(10) {
+            step = (step + 1) % 5;
+            reader.drain.give_back(head + step);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(sender.join().unwrap());
+    });
+    assert_eq!(b.control.stats().dropped_stalled, 1);
+}
+
 #[test]
 fn a_sleeper_wakes_for_a_frame_a_wake_and_the_time() {
     let _place = Place::new();
@@ -472,12 +537,7 @@ impl nm_core::lock::Owners for Alive {
 fn a_sender_that_loses_its_processor_inside_the_lock_costs_the_others_nothing() {
     let place = Place::new();
     let (mut a, mut b, _c) = (open("vale0:a"), open("vale0:b"), open("vale0:c"));
-    let page = |port: usize| {
-        let path = place.path.join(format!("vale0/ports/port.{port}"));
-        let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
-        View::<PortPage>::new(&Mapping::new(&file, size_of::<PortPage>()).unwrap()).unwrap()
-    };
-    let (receiver, other) = (page(1), page(2));
+    let (receiver, other) = (control_words(&place, 1), control_words(&place, 2));
     // As `vale::member` makes it, for the third port of the switch.
     // ORDER: Relaxed; written before the port was opened.
     let tag = other.id.generation.load(Ordering::Relaxed) << 8 | 3;
