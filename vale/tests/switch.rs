@@ -533,15 +533,38 @@ impl nm_core::lock::Owners for Alive {
     }
 }
 
+/// The lock of a port of `vale0`, taken as the third port of the switch takes it.
+fn hold_as_port_2<'p>(place: &Place, port: &'p View<PortPage>) -> nm_core::lock::Held<'p> {
+    // As `vale::member` makes it.
+    // ORDER: Relaxed; written before the port was opened.
+    let tag = control_words(place, 2).id.generation.load(Ordering::Relaxed) << 8 | 3;
+    port.lock.enter(tag, Fences::new(false), &Alive, Duration::from_secs(1)).unwrap()
+}
+
+#[test]
+fn a_sender_that_is_not_to_wait_is_told_that_the_lock_is_busy() {
+    let place = Place::new();
+    let (mut a, mut b, _c) = (open("vale0:a"), open("vale0:b"), open("vale0:c"));
+    b.tx.inject(&frame(0xff, 2, 60, 0), false).unwrap();
+    let receiver = control_words(&place, 1);
+    let held = hold_as_port_2(&place, &receiver);
+    let t = Instant::now();
+    for mark in [1, 2] {
+        assert!(matches!(a.tx.inject(&frame(2, 1, 60, mark), true), Err(PortError::NoRoom)));
+    }
+    assert!(t.elapsed() >= Duration::from_millis(10), "it may be gone at once");
+    drop(held);
+    a.tx.inject(&frame(2, 1, 60, 3), true).unwrap();
+    let marks: Vec<_> = std::iter::from_fn(|| receive(&mut b)).map(|f| f[59]).collect();
+    assert_eq!(marks, [3], "what was refused did not get in");
+}
+
 #[test]
 fn a_sender_that_loses_its_processor_inside_the_lock_costs_the_others_nothing() {
     let place = Place::new();
     let (mut a, mut b, _c) = (open("vale0:a"), open("vale0:b"), open("vale0:c"));
-    let (receiver, other) = (control_words(&place, 1), control_words(&place, 2));
-    // As `vale::member` makes it, for the third port of the switch.
-    // ORDER: Relaxed; written before the port was opened.
-    let tag = other.id.generation.load(Ordering::Relaxed) << 8 | 3;
-    let held = receiver.lock.enter(tag, Fences::new(false), &Alive, Duration::from_secs(1)).unwrap();
+    let receiver = control_words(&place, 1);
+    let held = hold_as_port_2(&place, &receiver);
     let sent = std::thread::scope(|threads| {
         let sender = threads.spawn(|| a.tx.inject(&frame(0xff, 1, 60, 7), false).is_ok());
         // As long as many programs keep the owner from running; it is not stopped.
