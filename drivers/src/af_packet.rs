@@ -102,16 +102,18 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     if !card.ethernet {
         return Err(unsupported("its frames have no Ethernet header, and netmap's always have one"));
     }
-    let socket = PacketSocket::new().map_err(|e| io("socket", e))?;
+    let mut socket = PacketSocket::new().map_err(|e| io("socket", e))?;
     socket.ignore_outgoing();
     socket.receive_buffer(QUEUE_BYTES);
-    // A kernel that can't tell has frames as a capture has them.
-    let told = options.as_on_wire && options.gather.is_none() && socket.tell_offloads().is_ok();
+    if options.as_on_wire && options.gather.is_none() {
+        // A kernel that can't tell has frames as a capture has them.
+        let _ = socket.tell_offloads();
+    }
     let frames = options.frames.unwrap_or(FRAMES).clamp(64, MAX_SLOTS / SHARERS);
     let no_ring = |e| io("receive ring", e);
     let ring = match options.gather {
         Some(longest) => Ring::Blocks(socket.make_blocks(blocks_for(frames), longest).map_err(no_ring)?),
-        None => Ring::Frames(socket.make_ring(frames, frame_size(card.mtu), told).map_err(no_ring)?),
+        None => Ring::Frames(socket.make_ring(frames, frame_size(card.mtu)).map_err(no_ring)?),
     };
     if options.card_times.is_some() {
         socket.take_card_stamps().map_err(|e| io("PACKET_TIMESTAMP", e))?;
@@ -124,7 +126,7 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     socket.bind(card.index).map_err(|e| io("bind", e))?;
     let socket = Arc::new(socket);
     // Who is told must tell, too, for each frame that he sends: another socket need not.
-    let sending = if told {
+    let sending = if socket.tells_offloads() {
         let sending = PacketSocket::new().map_err(|e| io("socket", e))?;
         bypass(&sending)?;
         sending.bind_to_send(card.index).map_err(|e| io("bind", e))?;
@@ -133,7 +135,7 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
         Arc::clone(&socket)
     };
 
-    let sockets = Sockets { receiving: socket, told, sending };
+    let sockets = Sockets { receiving: socket, sending };
     match ring {
         Ring::Blocks(ring) => make(name, card, sockets, ring, options),
         Ring::Frames(ring) => make(name, card, sockets, ring, options),
@@ -143,8 +145,6 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
 /// What a port has open, twice the same where nothing speaks against it.
 struct Sockets {
     receiving: Arc<PacketSocket>,
-    /// It tells what was left to a card.
-    told: bool,
     sending: Arc<PacketSocket>,
 }
 
@@ -156,7 +156,7 @@ enum Ring {
 fn make(
     name: &NetmapName,
     card: Interface,
-    Sockets { receiving, told, sending }: Sockets,
+    Sockets { receiving, sending }: Sockets,
     ring: impl ReceiveRing + 'static,
     options: &Options,
 ) -> Result<Port, PortError> {
@@ -170,9 +170,9 @@ fn make(
     let no_descriptor = |source| PortError::Io { what: format!("{port}: eventfd"), source };
     let mut control = Control::new(port.clone(), "af_packet", layout, memory, counts).map_err(no_descriptor)?;
     control.stamped_by_card = options.card_times.is_some();
-    control.as_on_wire = told;
+    control.as_on_wire = receiving.tells_offloads();
     let card_times = options.card_times.clone().map(Times::of_card);
-    let source = rx::Frames::new(port, card, receiving, told, ring, card_times);
+    let source = rx::Frames::new(port, card, receiving, ring, card_times);
     copying::open(Arc::new(control), source, tx::Wire(sending)).map(|port| flags::honour(name, port))
 }
 

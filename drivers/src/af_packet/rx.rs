@@ -30,8 +30,6 @@ pub struct Frames<R> {
     /// It was down when it was last looked at.
     down: bool,
     socket: Arc<PacketSocket>,
-    /// The socket tells what was left to a card: it is done here.
-    told: bool,
     ring: R,
     /// Makes times of the card's stamps.
     card_times: Option<Times>,
@@ -54,12 +52,11 @@ impl<R> Frames<R> {
         name: String,
         card: Interface,
         socket: Arc<PacketSocket>,
-        told: bool,
         ring: R,
         card_times: Option<Times>,
     ) -> Frames<R> {
         let (large, piece) = (Vec::new(), Vec::new());
-        Frames { name, card, down: false, socket, told, ring, card_times, large, cut: None, piece }
+        Frames { name, card, down: false, socket, ring, card_times, large, cut: None, piece }
     }
 
     /// Puts what is left of the frame that is being cut, if one is; false when there is no room for all of it.
@@ -103,7 +100,7 @@ impl<R: ReceiveRing> Source for Frames<R> {
                     Some(times) if captured.by_card => times.realtime(captured.time_ns),
                     _ => captured.time_ns,
                 };
-                match whole(captured, &mut self.large, &self.socket, self.told) {
+                match whole(captured, &mut self.large, &self.socket) {
                     // The queue had no room for it.
                     Ok(whole) if whole.bytes.len() < len.min(MAX_FRAME) => to.lose(&to.counters.dropped_full),
                     Ok(whole) if offload.is_long() => match whole.begin_to_cut(offload, &self.card) {
@@ -161,16 +158,11 @@ struct Whole<'a> {
 }
 
 /// The bytes of a frame, its VLAN tag put back: in the kernel's ring, or in `large` when it came by the queue, or is to be cut.
-fn whole<'a>(
-    captured: Captured<'a>,
-    large: &'a mut Vec<u8>,
-    socket: &PacketSocket,
-    told: bool,
-) -> Result<Whole<'a>, Malformed> {
+fn whole<'a>(captured: Captured<'a>, large: &'a mut Vec<u8>, socket: &PacketSocket) -> Result<Whole<'a>, Malformed> {
     let bytes = if captured.queued {
         // One byte more than the longest, so that a longer frame is seen to be one.
         large.resize(BEGIN + LONGEST + 1, 0);
-        let begin = if told { BEGIN - offload::HEADER } else { BEGIN };
+        let begin = if socket.tells_offloads() { BEGIN - offload::HEADER } else { BEGIN };
         let n = socket.take_queued(&mut large[begin..]).ok_or(Malformed)?;
         large.get_mut(BEGIN - RESERVE..begin + n).ok_or(Malformed)?
     } else if captured.offload.is_long() {

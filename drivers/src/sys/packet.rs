@@ -21,7 +21,10 @@ pub const OVERHEAD: usize = 80 + RESERVE + offload::HEADER;
 const TP_STATUS_TS_RAW_HARDWARE: u32 = 1 << 31;
 
 /// A packet socket. It receives nothing before [`PacketSocket::bind`].
-pub struct PacketSocket(OwnedFd);
+pub struct PacketSocket {
+    fd: OwnedFd,
+    tells_offloads: bool,
+}
 
 impl PacketSocket {
     /// A new one.
@@ -31,7 +34,7 @@ impl PacketSocket {
     pub fn new() -> io::Result<PacketSocket> {
         // SAFETY: no memory is passed. Protocol 0: nothing is received yet.
         let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
-        owned(fd.into()).map(PacketSocket)
+        Ok(PacketSocket { fd: owned(fd.into())?, tells_offloads: false })
     }
 
     /// Receives from interface `index` from now on, frames of all protocols.
@@ -62,7 +65,7 @@ impl PacketSocket {
         address.sll_ifindex = index as libc::c_int;
         let len = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
         // SAFETY: rules 1 to 3.
-        check(unsafe { libc::bind(self.0.as_raw_fd(), (&raw const address).cast(), len) }.into())?;
+        check(unsafe { libc::bind(self.fd.as_raw_fd(), (&raw const address).cast(), len) }.into())?;
         match self.take_error()? {
             Some(error) => Err(error),
             None => Ok(()),
@@ -80,9 +83,16 @@ impl PacketSocket {
     ///
     /// # Errors
     /// What setsockopt(2) says.
-    pub fn tell_offloads(&self) -> io::Result<()> {
+    pub fn tell_offloads(&mut self) -> io::Result<()> {
         const PACKET_VNET_HDR: libc::c_int = 15;
-        self.set(libc::SOL_PACKET, PACKET_VNET_HDR, &1i32)
+        self.set(libc::SOL_PACKET, PACKET_VNET_HDR, &1i32)?;
+        self.tells_offloads = true;
+        Ok(())
+    }
+
+    /// Whether [`PacketSocket::tell_offloads`] was asked for.
+    pub fn tells_offloads(&self) -> bool {
+        self.tells_offloads
     }
 
     /// Sends by interface `index`, and receives nothing.
@@ -133,11 +143,11 @@ impl PacketSocket {
     }
 
     /// A receive ring of `frames` frames, each in `frame_size` bytes: a multiple of 16 from 2048 to 65,536. A frame that does
-    /// not fit is queued whole beside it. `told`: the socket [tells offloads](PacketSocket::tell_offloads).
+    /// not fit is queued whole beside it.
     ///
     /// # Errors
     /// `ENOMEM`, and what else setsockopt(2) and mmap(2) say.
-    pub fn make_ring(&self, frames: u32, frame_size: u32, told: bool) -> io::Result<FrameRing> {
+    pub fn make_ring(&self, frames: u32, frame_size: u32) -> io::Result<FrameRing> {
         const BLOCK: u32 = 65_536;
         let per_block = BLOCK / frame_size;
         let blocks = frames.div_ceil(per_block).max(1);
@@ -150,7 +160,8 @@ impl PacketSocket {
         self.set(libc::SOL_PACKET, libc::PACKET_VERSION, &(libc::tpacket_versions::TPACKET_V2 as i32))?;
         self.set(libc::SOL_PACKET, libc::PACKET_COPY_THRESH, &1i32)?;
         let memory = self.map_ring(&request, blocks as usize * BLOCK as usize)?;
-        Ok(FrameRing::new(memory, [BLOCK as usize, frame_size as usize], [blocks, per_block], told))
+        let sizes = [BLOCK as usize, frame_size as usize];
+        Ok(FrameRing::new(memory, sizes, [blocks, per_block], self.tells_offloads))
     }
 
     /// A receive ring of `blocks` blocks of [`blocks::BLOCK`] bytes, each shown when it is full or its first frame has waited for
@@ -179,7 +190,7 @@ impl PacketSocket {
     fn map_ring<T>(&self, request: &T, len: usize) -> io::Result<Memory> {
         self.set(libc::SOL_PACKET, libc::PACKET_RESERVE, &(RESERVE as u32))?;
         self.set(libc::SOL_PACKET, libc::PACKET_RX_RING, request)?;
-        let (protection, fd) = (libc::PROT_READ | libc::PROT_WRITE, self.0.as_raw_fd());
+        let (protection, fd) = (libc::PROT_READ | libc::PROT_WRITE, self.fd.as_raw_fd());
         // SAFETY: a new mapping at an address of the kernel's choice.
         let p = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, libc::MAP_SHARED, fd, 0) };
         if p == libc::MAP_FAILED {
@@ -209,7 +220,7 @@ impl PacketSocket {
     pub fn statistics(&self) -> (u32, u32) {
         let mut stats = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
         let mut len = size_of_val(&stats) as libc::socklen_t;
-        let (fd, to) = (self.0.as_raw_fd(), (&raw mut stats).cast());
+        let (fd, to) = (self.fd.as_raw_fd(), (&raw mut stats).cast());
         // SAFETY: the kernel fills at most `len` bytes of a local.
         unsafe { libc::getsockopt(fd, libc::SOL_PACKET, libc::PACKET_STATISTICS, to, &mut len) };
         (stats.tp_packets, stats.tp_drops)
@@ -222,16 +233,17 @@ impl PacketSocket {
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         let mut errno: libc::c_int = 0;
         let mut len = size_of_val(&errno) as libc::socklen_t;
-        let (fd, to) = (self.0.as_raw_fd(), (&raw mut errno).cast());
+        let (fd, to) = (self.fd.as_raw_fd(), (&raw mut errno).cast());
         // SAFETY: the kernel fills at most `len` bytes of a local.
         check(unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, to, &mut len) }.into())?;
         Ok((errno != 0).then(|| io::Error::from_raw_os_error(errno)))
     }
 
-    /// Takes the oldest frame of those that were too large for the ring: bytes in `to`, or `None`.
+    /// Takes the oldest frame of those that were too large for the ring, behind what was left to a card, where the socket tells: bytes in
+    /// `to`, or `None`.
     pub fn take_queued(&self, to: &mut [u8]) -> Option<usize> {
         // SAFETY: as many bytes of `to` as it has.
-        let n = unsafe { libc::recv(self.0.as_raw_fd(), to.as_mut_ptr().cast(), to.len(), libc::MSG_DONTWAIT) };
+        let n = unsafe { libc::recv(self.fd.as_raw_fd(), to.as_mut_ptr().cast(), to.len(), libc::MSG_DONTWAIT) };
         usize::try_from(n).ok()
     }
 
@@ -240,7 +252,7 @@ impl PacketSocket {
     /// # Errors
     /// What send(2) says.
     pub fn send(&self, frame: &[u8], nonblocking: bool) -> io::Result<()> {
-        let (fd, data) = (self.0.as_raw_fd(), frame.as_ptr().cast());
+        let (fd, data) = (self.fd.as_raw_fd(), frame.as_ptr().cast());
         // SAFETY: rules 1 and 3.
         check(unsafe { libc::send(fd, data, frame.len(), flags(nonblocking)) } as libc::c_long).map(drop)
     }
@@ -261,7 +273,7 @@ impl PacketSocket {
             count += 1;
         }
         // SAFETY: `count` messages of one piece each, whose bytes are borrowed for `'a`, longer than this call.
-        let n = unsafe { libc::sendmmsg(self.0.as_raw_fd(), messages.as_mut_ptr(), count, flags(nonblocking)) };
+        let n = unsafe { libc::sendmmsg(self.fd.as_raw_fd(), messages.as_mut_ptr(), count, flags(nonblocking)) };
         Ok(check(n.into())? as usize)
     }
 
@@ -269,7 +281,7 @@ impl PacketSocket {
         let len = size_of::<T>() as libc::socklen_t;
         // SAFETY: the kernel reads `len` bytes of a value; the one that has a pointer in it lives in `attach`, with the
         // instructions that it points to.
-        let r = unsafe { libc::setsockopt(self.0.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), len) };
+        let r = unsafe { libc::setsockopt(self.fd.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), len) };
         check(r.into()).map(drop)
     }
 }
@@ -283,7 +295,7 @@ fn flags(nonblocking: bool) -> libc::c_int {
 
 impl AsFd for PacketSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 

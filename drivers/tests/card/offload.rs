@@ -136,7 +136,7 @@ fn unfinished(tag: &[u8], payload: &[u8]) -> Vec<u8> {
 #[test]
 fn a_tag_beside_a_frame_is_in_each_of_its_pieces() {
     with_cable(|| {
-        let (mut port, sender) = (port_on("va"), packet_socket("vb"));
+        let (mut port, mut sender) = (port_on("va"), packet_socket("vb"));
         sender.tell_offloads().unwrap();
         let tag = [0x81, 0, 0xc0, 5];
         // In the kernel's ring, by the queue, and one of which only the checksum is left.
@@ -169,7 +169,7 @@ fn unfinished_stream(payload: &[u8]) -> Vec<u8> {
 #[test]
 fn a_frame_of_more_pieces_than_the_ring_has_room_for_comes_by_and_by() {
     with_cable(|| {
-        let (mut port, sender) = (port_on("va"), packet_socket("vb"));
+        let (mut port, mut sender) = (port_on("va"), packet_socket("vb"));
         sender.tell_offloads().unwrap();
         let sent = payload(65_000);
         for _ in 0..2 {
@@ -186,7 +186,7 @@ fn a_frame_of_more_pieces_than_the_ring_has_room_for_comes_by_and_by() {
 #[test]
 fn a_stream_is_cut_to_the_mtu_that_the_card_has_now() {
     with_cable(|| {
-        let (mut port, sender) = (port_on("va"), packet_socket("vb"));
+        let (mut port, mut sender) = (port_on("va"), packet_socket("vb"));
         sender.tell_offloads().unwrap();
         let sent = payload(20_000);
         let mut parts_at = |mtu: usize| {

@@ -24,7 +24,7 @@ pub struct FrameRing {
     /// The next frame: its block, its number in that.
     block: u32,
     frame: u32,
-    /// The kernel puts what was left to a card before each frame.
+    /// As its socket was when it was made: the kernel puts what was left to a card before each frame.
     told: bool,
 }
 
