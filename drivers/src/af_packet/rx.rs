@@ -10,7 +10,6 @@ use crate::times::Times;
 use nm_core::PortError;
 use nm_core::ring::slots::MAX_FRAME;
 use std::io;
-use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,18 +32,33 @@ pub struct Frames<R> {
     ring: R,
     /// Makes times of the card's stamps.
     card_times: Option<Times>,
-    /// A frame that came by the queue, or is being cut.
+    /// A frame that came by the queue.
     large: Vec<u8>,
+    /// The ring's front, when there was no room for all of its pieces.
     cut: Option<Cut>,
     piece: Vec<u8>,
 }
 
-/// A frame that is being cut, when there was no room for all of its pieces.
+/// A frame that is being cut.
 struct Cut {
-    /// Where in [`Frames::large`] it lies.
-    frame: Range<usize>,
     pieces: Pieces,
+    /// Its tag was put back.
+    tagged: bool,
     time_ns: u64,
+}
+
+impl Cut {
+    /// Puts what is left of the frame; false when there is no room for all of it.
+    fn put(&mut self, frame: &[u8], piece: &mut Vec<u8>, to: &mut Filler<'_>) -> bool {
+        while let Some(len) = self.pieces.next_len() {
+            if !to.has_room(len) {
+                return false;
+            }
+            let Some(piece) = self.pieces.next(frame, piece) else { break };
+            to.put(piece, self.time_ns);
+        }
+        true
+    }
 }
 
 impl<R> Frames<R> {
@@ -58,22 +72,6 @@ impl<R> Frames<R> {
         let (large, piece) = (Vec::new(), Vec::new());
         Frames { name, card, down: false, socket, ring, card_times, large, cut: None, piece }
     }
-
-    /// Puts what is left of the frame that is being cut, if one is; false when there is no room for all of it.
-    #[inline]
-    fn put_pieces(&mut self, to: &mut Filler<'_>) -> bool {
-        let Some(cut) = &mut self.cut else { return true };
-        let frame = self.large.get(cut.frame.clone()).unwrap_or_default();
-        while let Some(len) = cut.pieces.next_len() {
-            if !to.has_room(len) {
-                return false;
-            }
-            let Some(piece) = cut.pieces.next(frame, &mut self.piece) else { break };
-            to.put(piece, cut.time_ns);
-        }
-        self.cut = None;
-        true
-    }
 }
 
 impl<R: ReceiveRing> Source for Frames<R> {
@@ -82,13 +80,19 @@ impl<R: ReceiveRing> Source for Frames<R> {
     }
 
     fn pull(&mut self, to: &mut Filler<'_>) {
-        while self.put_pieces(to)
-            && let Some(captured) = self.ring.front()
-        {
+        let Frames { card, socket, ring, card_times, large, cut, piece, .. } = self;
+        while let Some(captured) = ring.front() {
             // What it will be with its tag in it.
             let len = captured.len as usize + if captured.vlan.is_some() { RESERVE } else { 0 };
             let offload = captured.offload;
-            if captured.outgoing {
+            if let Some(begun) = cut {
+                let bytes = if captured.queued { large.get(BEGIN - RESERVE..) } else { Some(&*captured.bytes) };
+                let frame = bytes.and_then(|bytes| bytes.get(if begun.tagged { 0 } else { RESERVE }..));
+                if !begun.put(frame.unwrap_or_default(), piece, to) {
+                    break;
+                }
+                *cut = None;
+            } else if captured.outgoing {
                 // ORDER: Relaxed; a counter.
                 to.counters.lost.fetch_add(1, Ordering::Relaxed);
             } else {
@@ -96,15 +100,20 @@ impl<R: ReceiveRing> Source for Frames<R> {
                 if !offload.is_long() && !to.has_room(len) {
                     break;
                 }
-                let time_ns = match &mut self.card_times {
+                let time_ns = match card_times {
                     Some(times) if captured.by_card => times.realtime(captured.time_ns),
                     _ => captured.time_ns,
                 };
-                match whole(captured, &mut self.large, &self.socket) {
+                match whole(captured, large, socket) {
                     // The queue had no room for it.
                     Ok(whole) if whole.bytes.len() < len.min(MAX_FRAME) => to.lose(&to.counters.dropped_full),
-                    Ok(whole) if offload.is_long() => match whole.begin_to_cut(offload, &self.card) {
-                        Ok((frame, pieces)) => self.cut = Some(Cut { frame, pieces, time_ns }),
+                    Ok(whole) if offload.is_long() => match whole.begin_to_cut(offload, card, time_ns) {
+                        Ok(mut begun) => {
+                            if !begun.put(whole.bytes, piece, to) {
+                                *cut = Some(begun);
+                                break;
+                            }
+                        }
                         Err(Refused) => to.lose(&to.counters.dropped_unfinished),
                     },
                     Ok(mut whole) => match whole.complete(offload) {
@@ -114,7 +123,7 @@ impl<R: ReceiveRing> Source for Frames<R> {
                     Err(Malformed) => to.lose(&to.counters.malformed),
                 }
             }
-            self.ring.give_back();
+            ring.give_back();
         }
     }
 
@@ -123,7 +132,7 @@ impl<R: ReceiveRing> Source for Frames<R> {
     }
 
     fn has_more(&mut self) -> bool {
-        self.cut.is_some() || self.ring.front().is_some()
+        self.ring.front().is_some()
     }
 
     /// An interface that is down comes up again, one that is gone does not.
@@ -157,7 +166,7 @@ struct Whole<'a> {
     tagged: bool,
 }
 
-/// The bytes of a frame, its VLAN tag put back: in the kernel's ring, or in `large` when it came by the queue, or is to be cut.
+/// The bytes of a frame, its VLAN tag put back: in the kernel's ring, or in `large` when it came by the queue.
 fn whole<'a>(captured: Captured<'a>, large: &'a mut Vec<u8>, socket: &PacketSocket) -> Result<Whole<'a>, Malformed> {
     let bytes = if captured.queued {
         // One byte more than the longest, so that a longer frame is seen to be one.
@@ -165,12 +174,6 @@ fn whole<'a>(captured: Captured<'a>, large: &'a mut Vec<u8>, socket: &PacketSock
         let begin = if socket.tells_offloads() { BEGIN - offload::HEADER } else { BEGIN };
         let n = socket.take_queued(&mut large[begin..]).ok_or(Malformed)?;
         large.get_mut(BEGIN - RESERVE..begin + n).ok_or(Malformed)?
-    } else if captured.offload.is_long() {
-        large.resize(BEGIN + LONGEST + 1, 0);
-        let place = large.get_mut(BEGIN - RESERVE..).and_then(|large| large.get_mut(..captured.bytes.len()));
-        let place = place.ok_or(Malformed)?;
-        place.copy_from_slice(captured.bytes);
-        place
     } else {
         captured.bytes
     };
@@ -200,14 +203,13 @@ impl Whole<'_> {
         if offload.is_some() { self.told(offload).complete(self.bytes) } else { Ok(()) }
     }
 
-    /// Where in [`Frames::large`] a long one lies, and its pieces.
-    fn begin_to_cut(&self, offload: Offload, card: &Interface) -> Result<(Range<usize>, Pieces), Refused> {
+    /// The pieces of a long one.
+    fn begin_to_cut(&self, offload: Offload, card: &Interface, time_ns: u64) -> Result<Cut, Refused> {
         let mut pieces = self.told(offload).pieces(self.bytes)?;
         if pieces.exceed(card.mtu as usize) {
             // The MTU may have changed since the port was opened.
             pieces.limit(Interface::mtu_of(card.index).unwrap_or(card.mtu) as usize);
         }
-        let begin = if self.tagged { BEGIN - RESERVE } else { BEGIN };
-        Ok((begin..begin + self.bytes.len(), pieces))
+        Ok(Cut { pieces, tagged: self.tagged, time_ns })
     }
 }

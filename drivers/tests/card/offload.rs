@@ -155,14 +155,15 @@ fn a_tag_beside_a_frame_is_in_each_of_its_pieces() {
 const TCP_V4: u8 = 1;
 
 /// The same with TCP, whose pieces the kernel does not count.
-fn unfinished_stream(payload: &[u8]) -> Vec<u8> {
+fn unfinished_stream(tag: &[u8], payload: &[u8]) -> Vec<u8> {
     let tcp = [0x13, 0x88, 0, 9, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 1, 1, 0, 0, 0, 0];
-    let mut frame = unfinished(&[], &[&tcp[8..], payload].concat());
-    frame[23] = 6;
-    frame[24..26].fill(0);
-    let own = checksum(&[&frame[14..34]]);
-    frame[24..26].copy_from_slice(&own.to_be_bytes());
-    frame[34..54].copy_from_slice(&tcp);
+    let mut frame = unfinished(tag, &[&tcp[8..], payload].concat());
+    let ip = &mut frame[14 + tag.len()..];
+    ip[9] = 6;
+    ip[10..12].fill(0);
+    let own = checksum(&[&ip[..20]]);
+    ip[10..12].copy_from_slice(&own.to_be_bytes());
+    ip[20..40].copy_from_slice(&tcp);
     frame
 }
 
@@ -171,15 +172,22 @@ fn a_frame_of_more_pieces_than_the_ring_has_room_for_comes_by_and_by() {
     with_cable(|| {
         let (mut port, mut sender) = (port_on("va"), packet_socket("vb"));
         sender.tell_offloads().unwrap();
-        let sent = payload(65_000);
-        for _ in 0..2 {
-            sender.send(&[&left(TCP_V4, 100, 34, 16)[..], &unfinished_stream(&sent)].concat(), false).unwrap();
+        // By the queue, and in the kernel's ring.
+        for (tag, size, len) in [(&[][..], 100, 65_000), (&[], 1, 1_500), (&[0x81, 0, 0xc0, 5], 1, 1_500)] {
+            let (sent, headers) = (payload(len), 54 + tag.len());
+            for _ in 0..2 {
+                let left = left(TCP_V4, size, 34 + tag.len() as u16, 16);
+                sender.send(&[&left[..], &unfinished_stream(tag, &sent)].concat(), false).unwrap();
+            }
+            let count = sent.len().div_ceil(size.into());
+            let frames = bytes_of(read(&mut port, 2 * count));
+            assert_eq!(frames.len(), 2 * count, "{:?}", port.control.stats());
+            let carried = frames.iter().map(|frame| &frame[headers..]);
+            assert!(carried.eq(sent.chunks(size.into()).chain(sent.chunks(size.into()))), "{len}");
+            assert!(frames.iter().all(|frame| frame[12..].starts_with(tag)));
         }
-        let frames = bytes_of(read(&mut port, 1300));
-        assert_eq!(frames.len(), 1300, "{:?}", port.control.stats());
-        assert!(frames.iter().map(|frame| &frame[54..]).eq(sent.chunks(100).chain(sent.chunks(100))));
         assert_eq!(port.rx.wait(1, Some(Duration::from_millis(20))).unwrap(), Woken::TimedOut);
-        assert_eq!(port.control.stats().received, 1300);
+        assert_eq!(port.control.stats().received, 1300 + 6_000);
     });
 }
 
@@ -191,7 +199,7 @@ fn a_stream_is_cut_to_the_mtu_that_the_card_has_now() {
         let sent = payload(20_000);
         let mut parts_at = |mtu: usize| {
             sh(&format!("ip link set va mtu {mtu}"));
-            sender.send(&[&left(TCP_V4, 3000, 34, 16)[..], &unfinished_stream(&sent)].concat(), false).unwrap();
+            sender.send(&[&left(TCP_V4, 3000, 34, 16)[..], &unfinished_stream(&[], &sent)].concat(), false).unwrap();
             let size = (mtu - 40).min(3000);
             let frames = bytes_of(read(&mut port, sent.len().div_ceil(size)));
             assert!(frames.iter().map(|frame| &frame[54..]).eq(sent.chunks(size)), "{mtu}");
