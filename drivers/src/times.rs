@@ -3,6 +3,7 @@
 use crate::stamping::CardTimes;
 use crate::sys::xdp::monotonic_ns;
 use nm_core::sys::realtime_ns;
+use std::ops::Range;
 
 /// How long the difference of the host's two clocks is taken to stay what it was: a clock that is set is followed within it.
 const REFRESH_NS: u64 = 50_000_000;
@@ -20,6 +21,8 @@ pub struct Times {
     valid_for: u64,
     /// CLOCK_MONOTONIC when the clocks were last looked at.
     looked: Option<u64>,
+    /// Earlier times than it holds for, of which the first was a reason to look: the others are none.
+    early: Range<u64>,
 }
 
 /// The first clock.
@@ -48,21 +51,21 @@ impl Clock {
 impl Times {
     /// Of CLOCK_MONOTONIC.
     pub fn new() -> Times {
-        Times { from: Clock::Monotonic, offset: 0, valid_from: 1, valid_for: 0, looked: None }
+        Times { from: Clock::Monotonic, offset: 0, valid_from: 1, valid_for: 0, looked: None, early: 0..0 }
     }
 
     /// Of a card's clock.
     pub fn of_card(times: CardTimes) -> Times {
         // Times that stay as they are hold always.
         let valid_for = if matches!(times, CardTimes::Unsynced) { u64::MAX } else { 0 };
-        Times { from: Clock::Card(times), offset: 0, valid_from: 1, valid_for, looked: None }
+        Times { from: Clock::Card(times), offset: 0, valid_from: 1, valid_for, looked: None, early: 0..0 }
     }
 
     /// CLOCK_REALTIME when the other clock was at `time`.
     #[inline(always)]
     pub fn realtime(&mut self, time: u64) -> u64 {
         if self.known(time).is_none() {
-            self.look();
+            self.look(time);
         }
         time.wrapping_add(self.offset)
     }
@@ -74,9 +77,15 @@ impl Times {
     }
 
     /// Looks at the clocks, unless they were looked at just now: frames that are older than what is known may be many, and a card's
-    /// clock is asked over its bus.
+    /// clock is asked over its bus. Not even the host's is read for each of them.
     #[cold]
-    fn look(&mut self) {
+    fn look(&mut self, time: u64) {
+        if time < self.valid_from {
+            if self.early.contains(&time) {
+                return;
+            }
+            self.early = time..time.saturating_add(self.from.refresh_ns());
+        }
         let now = monotonic_ns();
         if self.looked.is_none_or(|looked| now.saturating_sub(looked) >= self.from.refresh_ns()) {
             self.looked = Some(now);
@@ -151,6 +160,26 @@ mod tests {
         }
         let most = (monotonic_ns() - start) / CARD_REFRESH_NS + 1;
         assert!(looks.len() as u64 <= most, "{} of {most}", looks.len());
+    }
+
+    #[test]
+    fn the_hosts_clock_is_not_read_for_each_of_many_old_frames() {
+        let clock = std::sync::Arc::new(crate::sys::card::CardClock::monotonic());
+        let mut card = Times::of_card(CardTimes::Synced(clock));
+        // Of a machine that has just been started, no frame is old.
+        let now = monotonic_ns();
+        card.realtime(now);
+        card.valid_from = now;
+        let old = now / 2;
+        card.realtime(old);
+        // Who read the clock now would find that the last look was long ago.
+        card.looked = Some(0);
+        for later in [1, CARD_REFRESH_NS / 2, CARD_REFRESH_NS - 1] {
+            card.realtime(old + later);
+            assert_eq!(card.looked, Some(0), "{later}");
+        }
+        card.realtime(old + CARD_REFRESH_NS);
+        assert!(card.looked > Some(now), "a clock that was set back is followed");
     }
 
     #[test]
