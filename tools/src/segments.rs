@@ -74,17 +74,13 @@ fn cut<E>(
     let long = |segment: &Segment| segment.is(Transport::Tcp, None) && segment.ip_len() > mtu;
     let segment = Segment::find(frame).filter(long);
     let parts = segment.and_then(|segment| Some((segment, segment.room(mtu)?)));
-    // A card whose frames hold hardly more than headers cuts nothing into thousands.
-    let Some((segment, room)) = parts.filter(|(_, room)| *room >= FEWEST) else { return each(frame) };
+    let Some((segment, room)) = parts else { return each(frame) };
     let mut pieces = Pieces::of(segment, room);
     while let Some(piece) = pieces.next(frame, piece) {
         each(piece)?;
     }
     Ok(())
 }
-
-/// The fewest bytes of a part: TCP's own least (RFC 9293 has 536 as the default, Linux takes 48).
-const FEWEST: usize = 48;
 
 #[cfg(test)]
 mod tests {

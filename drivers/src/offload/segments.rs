@@ -23,6 +23,9 @@ pub const TO_IP: usize = ETHERNET + TAG * TAGS;
 const FIN: u8 = 0x01;
 const PSH: u8 = 0x08;
 const CWR: u8 = 0x80;
+/// Bytes that a piece carries at least, where it is made as short as a card wants it: one whose frames hold hardly more than headers cuts
+/// nothing into thousands. TCP's own least (RFC 9293 has 536 as the default, Linux takes 48).
+const FEWEST: usize = 48;
 /// IPv6's extension headers that hold options: for every hop, and for the destination.
 const OPTIONS: [u8; 2] = [0, 60];
 
@@ -122,9 +125,9 @@ impl Segment {
         self.end - self.ip
     }
 
-    /// How much a piece of `mtu` bytes carries beside its headers; `None` when that is nothing.
+    /// How much a piece of `mtu` bytes carries beside its headers; `None` when that is next to nothing.
     pub fn room(&self, mtu: usize) -> Option<usize> {
-        mtu.checked_sub(self.data - self.ip).filter(|room| *room > 0)
+        mtu.checked_sub(self.data - self.ip).filter(|room| *room >= FEWEST)
     }
 
     /// Makes the headers in `piece`, which are the whole frame's, those of piece `n`, which begins `offset` bytes behind its beginning.
@@ -208,7 +211,7 @@ impl Pieces {
         self.segment.transport == Transport::Tcp && self.segment.room(mtu).is_none_or(|room| room < self.size)
     }
 
-    /// Makes those that [exceed](Pieces::exceed) a card's frames as long as these, if it takes more than headers.
+    /// Makes those that [exceed](Pieces::exceed) a card's frames as long as these, if it takes more than headers and a little.
     pub fn limit(&mut self, mtu: usize) {
         if let (true, Some(room)) = (self.exceed(mtu), self.segment.room(mtu)) {
             self.size = room;

@@ -188,7 +188,7 @@ proptest! {
         let payload = payload(len, 0);
         let headers = spec.headers() - 14 - spec.tags.len();
         let expected = match spec.transport {
-            Transport::Tcp if mtu > headers => size.min(mtu - headers),
+            Transport::Tcp if mtu >= headers + 48 => size.min(mtu - headers),
             _ => size,
         };
         let got = cut(spec.left(1, size as u16), &spec.frame(&payload, Sum::Left), mtu);
@@ -303,6 +303,15 @@ fn what_can_not_be_cut_right_is_refused() {
     assert_eq!(cut(six.left(1, 1000), &routed, 1500).map(|pieces| pieces.len()), Ok(3));
     routed[20] = 43;
     assert!(refused(six.left(1, 1000), &routed), "a routing header");
+}
+
+#[test]
+fn a_card_that_takes_hardly_more_than_headers_gets_no_thousands_of_pieces() {
+    let tcp = spec(Transport::Tcp, false);
+    let frame = tcp.frame(&payload(65_000, 0), Sum::Left);
+    let lengths = |mtu| cut(tcp.left(1, 1448), &frame, mtu).map(|pieces| pieces.len());
+    assert_eq!([0, 40, 68, 87].map(lengths), [Ok(65_000_usize.div_ceil(1448)); 4]);
+    assert_eq!(lengths(88), Ok(65_000_usize.div_ceil(48)));
 }
 
 #[test]
