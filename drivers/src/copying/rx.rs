@@ -75,6 +75,11 @@ impl Filler<'_> {
     /// Counts a frame that was taken and is not put.
     pub fn lose(&self, why: &AtomicU64) {
         count(why, 1);
+        self.pass_over();
+    }
+
+    /// Counts a frame that was taken and is none of this port's.
+    pub fn pass_over(&self) {
         count(&self.counters.lost, 1);
     }
 }
