@@ -250,6 +250,67 @@ fn changed_savefile(random: &mut Random, samples: &[(&str, Vec<u8>)]) -> Vec<u8>
     file
 }
 
+/// A frame with a stream or a datagram, as the kernel tells of one that is to be cut: with the bytes before it.
+fn long_frame(random: &mut Random) -> Vec<u8> {
+    let (six, udp) = (random.below(2) == 0, random.below(3) == 0);
+    let payload = match random.below(50) {
+        0 => random.below(65_000),
+        _ => random.below(3000),
+    };
+    let mut own = if udp { vec![9; 8] } else { vec![9; 20 + 4 * random.below(11)] };
+    if !udp {
+        own[12] = (own.len() * 4) as u8;
+    } else if random.below(4) == 0 {
+        own[6..8].fill(0);
+    }
+    let options = 8 * random.below(3);
+    let protocol = if udp { 17 } else { 6 };
+    let len = options + own.len() + payload;
+    let mut ip = vec![random.next() as u8; if six { 40 } else { 20 + options }];
+    if six {
+        ip[0] = 0x60;
+        ip[4..6].copy_from_slice(&(len as u16).to_be_bytes());
+        ip[6] = if options > 0 { 60 } else { protocol };
+        for left in (0..options / 8).rev() {
+            ip.extend([if left > 0 { 0 } else { protocol }, 0, 1, 4, 0, 0, 0, 0]);
+        }
+    } else {
+        ip[0] = 0x40 + (ip.len() / 4) as u8;
+        ip[2..4].copy_from_slice(&((20 + len) as u16).to_be_bytes());
+        (ip[6], ip[7], ip[9]) = (0x40, 0, protocol);
+    }
+    let mut head = vec![2; 12];
+    (0..random.below(3)).for_each(|_| head.extend([0x81, 0, 0, 5]));
+    head.extend(if six { [0x86, 0xdd] } else { [8, 0] });
+    let from = (head.len() + ip.len()) as u16;
+    let kind = [(1, 4), (5, 5)][usize::from(udp)];
+    let kind = if six { kind.1 } else { kind.0 };
+    let size = if random.below(4) == 0 { 1 + random.below(60) } else { random.below(3000) } as u16;
+    let mut input = vec![random.below(2) as u8, kind, 0, 0];
+    input.extend([size, from, if udp { 6 } else { 16 }].iter().flat_map(|word| word.to_ne_bytes()));
+    input.extend((random.next() as u16 >> random.below(16)).to_le_bytes());
+    input.extend([head, ip, own].concat());
+    input.extend((0..payload).map(|n| (n * 7 + n / 251) as u8));
+    input
+}
+
+#[test]
+fn what_is_left_to_a_card() {
+    let runs = drive(fuzz::offload, |random| {
+        let mut input = long_frame(random);
+        for _ in 0..random.below(4) * random.below(2) {
+            let near = input.len().min(if random.below(2) == 0 { 22 } else { 120 });
+            let (at, value) = (random.below(near), random.next() as u8);
+            input[at] = if random.below(2) == 0 { value } else { input[at] ^ 1 << (value % 8) };
+        }
+        if random.below(10) == 0 {
+            input.truncate(random.below(input.len()));
+        }
+        input
+    });
+    assert!(runs > 0);
+}
+
 #[test]
 fn savefiles() {
     let samples = build::samples();
