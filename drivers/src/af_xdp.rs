@@ -280,7 +280,10 @@ impl Opening<'_> {
             mtu: card.mtu,
             mode,
             layout,
+            program: Arc::clone(&attachment.counters),
             attachment: Mutex::new(Some(attachment)),
+            accepted: AtomicU64::new(0),
+            in_doubt: AtomicU64::new(0),
             sender: Arc::clone(&out.socket),
             sockets: queues.iter().map(|queue| Arc::clone(&queue.socket)).collect(),
             busy_polls: options.busy_poll_us > 0,
@@ -307,6 +310,12 @@ pub(crate) struct Shared {
     layout: Layout,
     /// First of those that hold something at the interface, so that it ends before the sockets do.
     attachment: Mutex<Option<Attachment>>,
+    /// What its programs count.
+    program: Arc<crate::bpf::Counters>,
+    /// Frames that these gave to sockets so far, as far as they were asked.
+    accepted: AtomicU64,
+    /// Of so many of them, the first, the reader may refuse some.
+    in_doubt: AtomicU64,
     sender: Arc<XdpSocket>,
     sockets: Vec<Arc<XdpSocket>>,
     /// The card's driver works in our calls alone.
@@ -368,9 +377,22 @@ impl Shared {
         let insn = |i: &libc::sock_filter| filter::Insn { code: i.code, jt: i.jt, jf: i.jf, k: i.k };
         let program: Vec<filter::Insn> = program.iter().map(insn).collect();
         match &mut *self.attachment.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(attachment) => attachment.filter(Some(&program)),
+            Some(attachment) => {
+                let result = attachment.filter(Some(&program));
+                let in_doubt = if attachment.decides { self.accepted() } else { u64::MAX };
+                // ORDER: Relaxed; for who asks for counters.
+                self.in_doubt.store(in_doubt, Ordering::Relaxed);
+                result
+            }
             None => Ok(()),
         }
+    }
+
+    /// Frames that the programs gave to sockets so far; what was known before, where the kernel does not tell any more.
+    fn accepted(&self) -> u64 {
+        let now = self.program.read().map_or(0, |counts| counts.accepted);
+        // ORDER: Relaxed; a counter.
+        self.accepted.fetch_max(now, Ordering::Relaxed).max(now)
     }
 }
 
@@ -403,14 +425,21 @@ impl PortControl for Shared {
         let c = &self.counters;
         // ORDER: Relaxed; counters.
         let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        // Before what became of them: none of them is told twice.
+        let accepted = self.accepted();
         let (mut dropped_full, mut malformed) = (0, get(&c.malformed));
         for s in self.sockets.iter().filter_map(|socket| socket.statistics().ok()) {
             dropped_full += s.dropped + s.ring_full;
             malformed += s.bad_fill + s.bad_transmit;
         }
         let lost = netlink::lost_frames(self.ifindex).unwrap_or(self.lost_before);
+        let mut received = get(&c.received);
+        if received + dropped_full >= get(&self.in_doubt) {
+            // As libpcap counts: those that wait in the kernel for a reader who stands still, too.
+            received = received.max(accepted.saturating_sub(dropped_full));
+        }
         Stats {
-            received: get(&c.received),
+            received,
             received_bytes: get(&c.received_bytes),
             sent: get(&c.sent),
             sent_bytes: get(&c.sent_bytes),

@@ -19,7 +19,8 @@ const GIVEN_BACK: Duration = Duration::from_millis(100);
 pub struct Attachment {
     link: Link,
     sockets: OwnedFd,
-    counters: Counters,
+    /// What the programs count.
+    pub counters: Arc<Counters>,
     frags: bool,
     /// The programs put VLAN tags back.
     tags: Option<Tags>,
@@ -29,6 +30,8 @@ pub struct Attachment {
     generation: u32,
     /// A filter runs in the kernel.
     pub filters: bool,
+    /// The reader's filter accepts all that the kernel lets through.
+    pub decides: bool,
     /// Whose frames go to which socket.
     pub queues: Vec<(u32, Arc<XdpSocket>)>,
 }
@@ -49,7 +52,7 @@ impl Attachment {
     ) -> Result<Attachment, Error> {
         let made = map_create(MapKind::Xsk, "nm_sockets", 4, queues.max(1), 0);
         let sockets = made.map_err(|source| Error::system("make a map of sockets", source))?;
-        let counters = Counters::new()?;
+        let counters = Arc::new(Counters::new()?);
         let (xskmap, counted) = (sockets.as_fd(), &counters);
         let load = |tags, card_time| {
             let (filter, generation, time) = (None, 0, true);
@@ -73,8 +76,8 @@ impl Attachment {
                 result => break result?,
             }
         };
-        let (generation, filters, queues) = (0, false, Vec::new());
-        Ok(Attachment { link, sockets, counters, frags, tags, card_time, generation, filters, queues })
+        let (generation, filters, decides, queues) = (0, false, true, Vec::new());
+        Ok(Attachment { link, sockets, counters, frags, tags, card_time, generation, filters, decides, queues })
     }
 
     /// From now on frames of the queues go to their sockets.
@@ -108,9 +111,11 @@ impl Attachment {
     /// Why the filter does not run there. When the interface is gone, nothing does.
     pub fn filter(&mut self, program: Option<&[filter::Insn]>) -> Result<(), Error> {
         // What the driver can't tell apart comes here, and the reader does.
-        let best = |program| XdpFilter::new(program).or_else(|_| XdpFilter::wider(program));
-        let made = program.map(best).transpose().map_err(Error::from);
+        let exact = program.map(XdpFilter::new).transpose();
+        let is_exact = exact.is_ok();
+        let made = exact.or_else(|_| program.map(XdpFilter::wider).transpose()).map_err(Error::from);
         let result = made.and_then(|filter| self.replace(filter.as_ref()));
+        self.decides = is_exact && result.is_ok();
         if result.is_err() && self.filters {
             // The old one may refuse what the new one accepts.
             self.replace(None)?;

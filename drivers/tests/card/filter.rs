@@ -1,9 +1,9 @@
 //! The filter in the driver: what it accepts is ours, the rest is the host's.
 
-use crate::common::{bytes_of, frame, read};
+use crate::common::{LIMIT, bytes_of, frame, read};
 use crate::{in_each_mode, packet_socket, port_on, queued, send_all};
 use nm_core::Woken;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What `pcap_compile` makes of `ether[17] % 16 == number`, but for the number that it returns.
 fn only(number: u32) -> [libc::sock_filter; 5] {
@@ -28,6 +28,40 @@ fn matched_frames_are_here_and_the_rest_is_at_the_host() {
         let (matched, rest): (Vec<_>, Vec<_>) = sent.into_iter().partition(|frame| frame[17] % 16 == 5);
         assert!(here == matched, "{} of {}", here.len(), matched.len());
         assert!(there == rest, "{} of {}", there.len(), rest.len());
+    });
+}
+
+#[test]
+fn a_frame_that_the_reader_may_refuse_is_not_counted_before_it_is_read() {
+    in_each_mode(|mode| {
+        let (mut port, sender) = (port_on("va", mode), packet_socket("vb"));
+        let wait_for = |port: &nm_core::Port, received: u64| {
+            let start = Instant::now();
+            while port.control.stats().received < received {
+                assert!(start.elapsed() < LIMIT, "{:?}", port.control.stats());
+            }
+        };
+        let sent: Vec<Vec<u8>> = (0..32).map(|n| frame(n, 60)).collect();
+        send_all(&sender, &sent[..10]);
+        wait_for(&port, 10);
+        // These ten came before the filter.
+        assert!(port.rx.offer_filter(&only(5)));
+        send_all(&sender, &sent[10..]);
+        assert_eq!(port.control.stats().received, 0);
+        // And one that passes it.
+        assert_eq!(bytes_of(read(&mut port, 11)).len(), 11);
+        wait_for(&port, 11);
+        assert_eq!(port.control.stats().received, 11);
+        send_all(&sender, &sent);
+        wait_for(&port, 13);
+        // A loop, which the reader runs.
+        let insn = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+        port.rx.offer_filter(&[insn(1, 0, 0, 0), insn(5, 0, 0, u32::MAX), insn(6, 0, 0, 1)]);
+        send_all(&sender, &sent);
+        assert_eq!(bytes_of(read(&mut port, 2 + 32)).len(), 2 + 32);
+        send_all(&sender, &sent);
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(port.control.stats().received, 13 + 32);
     });
 }
 

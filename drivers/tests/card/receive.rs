@@ -58,6 +58,21 @@ fn frames_are_read_where_the_kernel_put_them() {
 }
 
 #[test]
+fn frames_that_wait_in_the_kernel_are_counted() {
+    in_each_mode(|mode| {
+        let (mut port, sender) = (port_on("va", mode), packet_socket("vb"));
+        let sent: Vec<Vec<u8>> = (0..100).map(|n| frame(n, 60)).collect();
+        send_all(&sender, &sent);
+        let start = Instant::now();
+        while port.control.stats().received < 100 {
+            assert!(start.elapsed() < LIMIT, "{:?}", port.control.stats());
+        }
+        assert!(bytes_of(read(&mut port, 100)) == sent);
+        assert_eq!(port.control.stats().received, 100);
+    });
+}
+
+#[test]
 fn what_the_host_sends_itself_is_not_received() {
     with_each_driver(|driver| {
         let mut port = driver.port_on("va");
