@@ -19,6 +19,10 @@ pub struct Clock {
     last_ns: u64,
 }
 
+/// A moment, to be compared with others of this thread's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moment(u64);
+
 impl Default for Clock {
     fn default() -> Self {
         Clock::new()
@@ -35,10 +39,32 @@ impl Clock {
     /// than a step.
     #[inline]
     pub fn now(&mut self) -> u64 {
-        let Some(ticks) = ticks() else {
-            self.last_ns = sys::realtime_ns();
-            return self.last_ns;
-        };
+        match ticks() {
+            Some(ticks) => self.at(ticks),
+            None => {
+                self.last_ns = sys::realtime_ns();
+                self.last_ns
+            }
+        }
+    }
+
+    /// This moment, which costs no more than reading the counter.
+    #[inline(always)]
+    pub fn moment() -> Moment {
+        Moment(ticks().unwrap_or(0))
+    }
+
+    /// The time of a moment just now, if it came at most `ns` nanoseconds after the other one and that can be told.
+    #[inline(always)]
+    pub fn time_if_soon(&mut self, moment: Moment, after: Moment, ns: u64) -> Option<u64> {
+        let time = self.at(moment.0);
+        let passed = (u128::from(moment.0.wrapping_sub(after.0)) * u128::from(self.rate)) >> 32;
+        (self.rate != 0 && passed <= u128::from(ns)).then_some(time)
+    }
+
+    /// The time at which the counter has shown this.
+    #[inline(always)]
+    fn at(&mut self, ticks: u64) -> u64 {
         let passed = ticks.wrapping_sub(self.anchor_ticks);
         if passed >= self.valid_ticks {
             return self.read_system();
@@ -170,5 +196,21 @@ mod tests {
             }
         }
         assert!(worst < 200_000, "off by {worst} ns");
+    }
+
+    #[test]
+    fn a_moment_just_now_has_a_time() {
+        let mut c = Clock::new();
+        let end = sys::realtime_ns() + 80_000_000;
+        let mut told = 0;
+        while sys::realtime_ns() < end {
+            let (before, first) = (sys::realtime_ns(), Clock::moment());
+            let second = Clock::moment();
+            let time = c.time_if_soon(second, first, 1_000_000);
+            assert!(time.is_none_or(|t| t + 200_000 > before && t < sys::realtime_ns() + 200_000));
+            told += u32::from(time.is_some());
+            assert_eq!(c.time_if_soon(first, second, 1_000_000), None, "the earlier one is not after the later one");
+        }
+        assert!(told > 0 || ticks().is_none());
     }
 }

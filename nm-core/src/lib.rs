@@ -20,6 +20,6 @@ pub mod sync;
 pub mod sys;
 
 pub use error::PortError;
-pub use port::{Forwarded, Port, PortControl, PortInfo, PortKind, PortRx, PortTx, Stats, Woken};
+pub use port::{Forwarded, Glance, Port, PortControl, PortInfo, PortKind, PortRx, PortTx, Stats, Woken};
 pub use ring::rx::{RxFrame, RxRing};
 pub use ring::tx::TxRing;

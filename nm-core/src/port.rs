@@ -3,7 +3,7 @@
 //! A reader that sleeps in [`PortRx::wait`], a second thread that sends through [`PortTx`], and a signal handler
 //! that calls [`PortControl::wake`] never need one another's part.
 
-use crate::{PortError, RxRing, TxRing};
+use crate::{PortError, RxFrame, RxRing, TxRing};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,17 @@ pub enum Woken {
     Woken,
 }
 
+/// What [`PortRx::glance`] saw.
+#[derive(Clone, Copy, Debug)]
+pub enum Glance {
+    /// Nothing is there.
+    Nothing,
+    /// A frame that was just found, and counts as handed out. Valid until the next glance, or the ring's next release and rxsync.
+    Frame(RxFrame),
+    /// The ring has frames.
+    More,
+}
+
 /// The receive side of a port.
 pub trait PortRx: Send {
     /// The ring as the last [`PortRx::rxsync`] left it.
@@ -40,6 +51,18 @@ pub trait PortRx: Send {
     /// # Errors
     /// [`PortError::Gone`] when the port has been taken away.
     fn rxsync(&mut self) -> Result<u32, PortError>;
+
+    /// The look of a reader who spins, whose ring is empty and released: as [`PortRx::rxsync`], and the first frame at once if it is
+    /// whole in one slot.
+    ///
+    /// # Errors
+    /// As [`PortRx::rxsync`].
+    fn glance(&mut self) -> Result<Glance, PortError> {
+        if self.rxsync()? == 0 {
+            return Ok(Glance::Nothing);
+        }
+        Ok(self.ring().next_whole().map_or(Glance::More, Glance::Frame))
+    }
 
     /// Waits until at least `slots` slots (1 for any frame; clamped to what the ring can hold) can be read:
     /// spins shortly, then sleeps. `None` waits for ever. Syncs the ring.

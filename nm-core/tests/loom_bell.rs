@@ -91,13 +91,12 @@ impl Port {
     fn sleep(&self, slots: u32) -> u32 {
         let mut armings = 0;
         loop {
-            let seen = self.page.fill.look();
+            let seen = self.page.fill.look().tail();
             if seen >= slots || self.woken.load(Ordering::Acquire) != 0 {
                 return seen;
             }
             armings += 1;
-            let look =
-                || self.page.fill.tail.load(Ordering::Relaxed) != seen || self.woken.load(Ordering::Relaxed) != 0;
+            let look = || self.page.fill.peek().tail() != seen || self.woken.load(Ordering::Relaxed) != 0;
             bell::sleep_unless(&self.page, bell::armed_word(slots, armings, false), Some(fences()), look, |bell| {
                 sys::futex_wait(&self.page.sleep.bell, bell, None)
             });
@@ -105,7 +104,7 @@ impl Port {
     }
 
     fn settle(&self, seen: u32, armings: &mut u32) {
-        bell::settle(&self.page, armings, fences(), &self.pipe, || self.page.fill.look() == seen);
+        bell::settle(&self.page, armings, fences(), &self.pipe, || self.page.fill.look().tail() == seen);
     }
 
     /// Selects until `slots` slots were filled, one frame a look. Leaves the FIFO settled.
@@ -114,7 +113,7 @@ impl Port {
         self.settle(seen, &mut armings);
         while seen < slots {
             self.pipe.wait_until_readable();
-            seen += u32::from(self.page.fill.look() != seen);
+            seen += u32::from(self.page.fill.look().tail() != seen);
             self.settle(seen, &mut armings);
         }
         armings

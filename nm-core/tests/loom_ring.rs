@@ -12,7 +12,7 @@ use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 use loom_model::model;
 use nm_core::lock::{BiasedLock, Owners};
-use nm_core::shm::port_page::{DrainLine, FillLine, HolderLine};
+use nm_core::shm::port_page::{BESIDE, Beside, DrainLine, FillLine, HolderLine};
 use nm_core::sync::Fences;
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ impl Ring {
 
     /// Takes what is there, and gives the slots back.
     fn receive(&self, head: &mut u32, out: &mut Vec<u32>) {
-        let tail = self.fill.look();
+        let tail = self.fill.look().tail();
         while *head != tail {
             out.push(self.slots[*head as usize].load(Ordering::Relaxed));
             self.buffers[*head as usize].with(|_| ());
@@ -108,5 +108,28 @@ fn of_two_senders_each_fills_a_slot_of_its_own() {
         ring.receive(&mut 0, &mut out);
         out.sort_unstable();
         assert_eq!(out, [1, 2]);
+    });
+}
+
+#[test]
+fn a_frame_beside_its_tail_is_whole_or_gone() {
+    model(3, || {
+        let ring = Arc::new(Ring::default());
+        let sender = {
+            let ring = Arc::clone(&ring);
+            thread::spawn(move || {
+                for n in 0..2 {
+                    ring.fill.publish_beside((n, n + 1), &ring.holder, BESIDE, |_| [n as u8 + 1; 8]);
+                }
+            })
+        };
+        let mut beside = Beside::default();
+        for _ in 0..2 {
+            let found = ring.fill.look();
+            if found.beside() != 0 && ring.fill.copy_beside(found, &mut beside) {
+                assert_eq!((found.beside(), beside.bytes()), (BESIDE, &[found.tail() as u8; BESIDE][..]));
+            }
+        }
+        sender.join().unwrap();
     });
 }

@@ -87,7 +87,7 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
     let most = need.max(reserve + usable / 8 * 7);
     let space = |head: u32| {
         // ORDER: Relaxed; a look from outside the lock.
-        ring.space(page.fill.tail.load(Ordering::Relaxed), head).unwrap_or(0)
+        ring.space(page.fill.peek().tail(), head).unwrap_or(0)
     };
     let patience = Duration::from_millis(u64::from(flow_ms));
     let started = Instant::now();

@@ -60,7 +60,7 @@ fn port_view(switch: &Switch, index: usize) -> Option<PortView> {
     let page = switch.port_page(index)?;
     // ORDER: Relaxed, all of these: for people who look.
     let layout = Layout::new(page.id.rx_slots.load(Ordering::Relaxed), page.id.tx_slots.load(Ordering::Relaxed))?;
-    let (head, tail) = (page.drain.head.load(Ordering::Relaxed), page.fill.tail.load(Ordering::Relaxed));
+    let (head, tail) = (page.drain.head.load(Ordering::Relaxed), page.fill.peek().tail());
     let filled = filled(layout.rx_slots, head, tail).unwrap_or(layout.rx_slots);
     Some(PortView {
         name: full_name(&switch.name, kind, &entry_name(entry)),

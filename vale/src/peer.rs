@@ -8,7 +8,7 @@ use nm_core::ring::peer::PeerRing;
 use nm_core::ring::slots::FrameRef;
 use nm_core::shm::layout::Layout;
 use nm_core::shm::mapping::{Mapping, View};
-use nm_core::shm::port_page::{PORT_MAGIC, PortPage};
+use nm_core::shm::port_page::{BESIDE, PORT_MAGIC, PortPage};
 use nm_core::shm::switch_page::VERSION;
 use nm_core::sync::{AtomicU64, Fences, Ordering};
 use nm_core::sys;
@@ -108,6 +108,13 @@ impl Peer {
         self.page.sleep.watching.load(Ordering::Relaxed) != 0
     }
 
+    /// Whether the reader spins for single frames, and finds the last one beside its tail.
+    #[inline(always)]
+    pub fn is_glanced_at(&self) -> bool {
+        // ORDER: Relaxed; the frame is in its slot in any case.
+        self.page.sleep.glances.load(Ordering::Relaxed) != 0
+    }
+
     /// Puts frames into the port's ring: one lock, one publication, one bell, unless the ring fills up on the way.
     /// `delivered` hears of each frame that got in. Returns how many did.
     #[inline]
@@ -185,7 +192,11 @@ impl Peer {
         };
         count(&holder.received, 1);
         count(&holder.received_bytes, frame.len() as u64);
-        self.page.fill.publish(new_tail, holder);
+        if frame.len() <= BESIDE && self.is_glanced_at() {
+            self.page.fill.publish_beside((tail, new_tail), holder, frame.len(), |at| frame.eight(at));
+        } else {
+            self.page.fill.publish(new_tail, holder);
+        }
         self.page.lock.leave_biased(tag);
         fences.light();
         let filled = self.ring.filled(new_tail, head).unwrap_or(u32::MAX);

@@ -9,10 +9,11 @@
 use crate::looks::{Naps, Pace, Patience};
 use crate::member::Member;
 use nm_core::bell;
-use nm_core::clock::Clock;
+use nm_core::clock::{Clock, Moment};
 use nm_core::ring::filled;
+use nm_core::shm::port_page::{Beside, Filled};
 use nm_core::sync::Ordering;
-use nm_core::{PortError, PortRx, RxRing, Woken, sys};
+use nm_core::{Glance, PortError, PortRx, RxFrame, RxRing, Woken, sys};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::{AsRawFd, RawFd};
@@ -26,6 +27,10 @@ const LONGEST_NAP: Duration = Duration::from_secs(64);
 
 /// Frames between two waits that tell of a stream.
 const STREAM: u32 = 64;
+/// Frames found one at a time after which they are shown beside their tails.
+const LONE: u32 = 64;
+/// A frame that is found within so many nanoseconds after a look that found none has the time of the look that finds it.
+const SOON_NS: u64 = 5_000;
 /// Slots from one note of the reader's processor to the next: a power of two.
 const NOTE_EVERY: u32 = 16;
 /// A sleep that is not fenced ends by itself after this long: what a missed bell costs, and how late the last frames of a stream are,
@@ -47,8 +52,14 @@ pub struct Rx {
     ring: RxRing,
     /// The head that senders know.
     published: u32,
-    /// The tail as it was last read, whether it made sense or not.
-    raw_tail: u32,
+    /// What the last look found, whether it made sense or not.
+    found: Filled,
+    /// The last frame that was taken from beside its tail.
+    beside: Beside,
+    /// When a glance last found nothing.
+    looked: Moment,
+    /// Frames that were found one at a time, by looks of a reader who spins; from [`LONE`] on senders were told.
+    lone: u32,
     fifo: Option<File>,
     armings: u32,
     pace: Pace,
@@ -70,7 +81,10 @@ impl Rx {
             member,
             ring,
             published: 0,
-            raw_tail: 0,
+            found: Filled::default(),
+            beside: Beside::default(),
+            looked: Moment::default(),
+            lone: 0,
             fifo: None,
             armings: 0,
             pace: Pace::default(),
@@ -100,10 +114,10 @@ impl Rx {
                 self.make_known();
             }
         }
-        let tail = self.member.page.fill.look();
-        if tail != self.raw_tail {
-            self.raw_tail = tail;
-            self.ring.set_tail(tail);
+        let found = self.member.page.fill.look();
+        if found != self.found {
+            self.found = found;
+            self.ring.set_tail(found.tail());
         }
         let malformed = self.ring.take_malformed();
         if malformed != 0 {
@@ -112,13 +126,40 @@ impl Rx {
         self.ring.ready()
     }
 
+    /// The frame that a look found, if it lies beside its tail.
+    #[inline(always)]
+    fn take_beside(&mut self, found: Filled, now: Moment) -> Option<RxFrame> {
+        let len = found.beside();
+        if len == 0 || !self.ring.is_next(found.tail()) {
+            return None;
+        }
+        let time_ns = self.clock.time_if_soon(now, self.looked, SOON_NS)?;
+        if !self.member.page.fill.copy_beside(found, &mut self.beside) {
+            return None;
+        }
+        self.found = found;
+        self.ring.set_stamp(time_ns);
+        Some(self.ring.take_beside(self.beside.bytes().as_ptr(), len))
+    }
+
+    /// Notes how many frames a look of a reader who spins has found, and tells senders whether to show them beside their tails.
+    #[inline(always)]
+    fn note_found(&mut self, ready: u32) {
+        let before = self.lone;
+        self.lone = if ready == 1 { before.saturating_add(1) } else { 0 };
+        if (before >= LONE) != (self.lone >= LONE) {
+            // ORDER: Relaxed; what a stale value costs is time.
+            self.member.page.sleep.glances.store(u32::from(self.lone >= LONE), Ordering::Relaxed);
+        }
+    }
+
     /// Wakes the senders that wait for room, once there is as much as they want.
     #[cold]
     fn make_known(&mut self) {
         let page = &self.member.page;
         // ORDER: Relaxed, both; hints, the futex and a short nap make up for a lost one.
         let want = page.space.want.load(Ordering::Relaxed);
-        let tail = page.fill.tail.load(Ordering::Relaxed);
+        let tail = page.fill.peek().tail();
         let n = self.ring.num_slots();
         if filled(n, self.published, tail).is_some_and(|filled| n - 1 - filled < want.min(n - 1)) {
             return;
@@ -265,7 +306,7 @@ impl Rx {
             for _ in 0..16 {
                 std::hint::spin_loop();
                 // ORDER: Relaxed; `sync` reads it again with Acquire.
-                if self.member.page.fill.tail.load(Ordering::Relaxed) != self.raw_tail {
+                if self.member.page.fill.peek() != self.found {
                     return true;
                 }
             }
@@ -290,13 +331,13 @@ impl Rx {
     /// Sleeps until as many slots are filled, a wake, a signal, the end, or for its longest. True after a signal.
     fn sleep(&mut self, how: &Sleep, end: Option<Instant>) -> bool {
         self.note_thread();
-        let (member, raw_tail) = (&self.member, self.raw_tail);
+        let (member, found) = (&self.member, self.found);
         let page = &member.page;
         self.armings = self.armings.wrapping_add(1);
         let word = bell::armed_word(how.slots, self.armings, false);
         let fences = how.fenced.then(|| member.fences());
         // ORDER: Relaxed, both; `sync` and `take_wake` read them again with Acquire.
-        let look = || page.fill.tail.load(Ordering::Relaxed) != raw_tail || member.woken.load(Ordering::Relaxed);
+        let look = || page.fill.peek() != found || member.woken.load(Ordering::Relaxed);
         let slept = bell::sleep_unless(page, word, fences, look, |bell| {
             let left = end.map_or(how.longest, |e| e.saturating_duration_since(Instant::now()).min(how.longest));
             sys::futex_wait(&page.sleep.bell, bell, Some(left))
@@ -315,7 +356,29 @@ impl PortRx for Rx {
         Ok(self.sync())
     }
 
+    #[inline]
+    fn glance(&mut self) -> Result<Glance, PortError> {
+        // Before the look, so that it is read while the line with the tail travels. It also is the pause between two looks: each takes
+        // the line away from who is about to write it.
+        let now = Clock::moment();
+        let found = self.member.page.fill.look();
+        if found != self.found
+            && self.ring.head() == self.published
+            && let Some(frame) = self.take_beside(found, now)
+        {
+            return Ok(Glance::Frame(frame));
+        }
+        let ready = self.sync();
+        if ready == 0 {
+            self.looked = now;
+            return Ok(Glance::Nothing);
+        }
+        self.note_found(ready);
+        Ok(self.ring.next_whole().map_or(Glance::More, Glance::Frame))
+    }
+
     fn wait(&mut self, slots: u32, timeout: Option<Duration>) -> Result<Woken, PortError> {
+        self.note_found(0);
         let slots = slots.min(self.ring.least_room().saturating_sub(self.ring.held())).max(1);
         // Frames that are there already: senders are faster than we, and need no looking after.
         if self.pace.is_idle() && self.sync() >= slots {

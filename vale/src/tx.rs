@@ -271,6 +271,9 @@ impl PortTx for Tx {
             && self.routes.is_quiet()
             && let Some(peer) = self.routes.peer(&self.member, port)
         {
+            if peer.is_glanced_at() {
+                peer.page.fill.ask();
+            }
             let time_ns = if peer.is_watched() { 0 } else { self.clock.now() };
             if peer.deliver_one(&self.member, self.tag, self.fences, frame, time_ns) {
                 if self.without_clock == 0 {

@@ -2,9 +2,9 @@
 
 use nm_core::name::{PortName, ValeName};
 use nm_core::shm::mapping::{Mapping, View};
-use nm_core::shm::port_page::PortPage;
+use nm_core::shm::port_page::{BESIDE, PortPage};
 use nm_core::sync::{Fences, Ordering};
-use nm_core::{Port, PortError, Woken};
+use nm_core::{Glance, Port, PortError, Woken};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -348,6 +348,86 @@ fn two_senders_lose_nothing() {
     threads.into_iter().for_each(|t| drop(t.join().unwrap()));
     let s = b.control.stats();
     assert_eq!((s.received, s.dropped_full + s.dropped_stalled), (2 * u64::from(EACH), 0));
+}
+
+/// What a reader who spins finds now: each frame's bytes, and where they lay.
+fn glance(port: &mut Port, each: &mut dyn FnMut(&[u8], u64, *const u8)) {
+    let mut next = match port.rx.glance().unwrap() {
+        Glance::Nothing => None,
+        Glance::Frame(frame) => Some(frame),
+        Glance::More => port.rx.ring().next_frame(),
+    };
+    while let Some(frame) = next {
+        // SAFETY: the frame's bytes stay until the ring is released.
+        each(unsafe { std::slice::from_raw_parts(frame.data, frame.len as usize) }, frame.time_ns, frame.data);
+        next = port.rx.ring().next_frame();
+    }
+    port.rx.ring().release();
+}
+
+#[test]
+fn a_reader_who_spins_for_single_frames_finds_them_beside_the_tail() {
+    let _place = Place::new();
+    let (mut a, mut b) = (open("vale0:a"), open("vale0:b"));
+    let (mut last_place, mut beside, mut last_time) = (std::ptr::null(), [0; 2], 0);
+    let began = nm_core::sys::realtime_ns();
+    let (mut n, end) = (0, Instant::now() + Duration::from_secs(30));
+    // Which of them come soon enough after a look, that of the machine's other work depends.
+    while (n < 1000 || beside[0] < 1000) && Instant::now() < end {
+        n += 1;
+        let len = 14 + n as usize % 70;
+        let f = frame(2, 1, len, n as u8);
+        glance(&mut b, &mut |_, _, _| panic!("nothing was sent"));
+        a.tx.inject(&f, false).unwrap();
+        let mut found = 0;
+        glance(&mut b, &mut |bytes, time, place| {
+            assert_eq!(bytes, f);
+            assert!(last_time <= time, "time went back");
+            // In cells each lies where the last one did not.
+            beside[usize::from(len > BESIDE)] += u32::from(place == last_place);
+            (found, last_time, last_place) = (found + 1, time, place);
+        });
+        assert_eq!(found, 1);
+    }
+    assert!(began <= last_time && last_time <= nm_core::sys::realtime_ns());
+    assert!(beside[0] >= 1000 && beside[1] == 0, "{beside:?} of {n}");
+    // Who waits is not shown them any more, and loses none.
+    for mark in 0..10 {
+        let f = frame(2, 1, 60, mark);
+        a.tx.inject(&f, false).unwrap();
+        assert_eq!(b.rx.wait(1, None).unwrap(), Woken::Frames);
+        assert_eq!(receive(&mut b), Some(f));
+    }
+    let s = b.control.stats();
+    assert_eq!((s.received, s.malformed), (n + 10, 0));
+}
+
+#[test]
+fn a_reader_who_spins_gets_a_stream_whole_and_in_order() {
+    const FRAMES: u32 = 50_000;
+    let _place = Place::new();
+    let (mut a, mut b) = (open("vale0:a"), open("vale0:b"));
+    vale::set_flow("vale0", vale::Flow::WaitMs(1000)).unwrap();
+    let sender = std::thread::spawn(move || {
+        for n in 0..FRAMES {
+            let mut f = frame(2, 1, 60, n as u8);
+            f[16..20].copy_from_slice(&n.to_le_bytes());
+            a.tx.inject(&f, false).unwrap();
+            // Single ones, too, so that they are shown beside their tails.
+            (0..if n % 1000 < 500 { 300 } else { 0 }).for_each(|_| std::hint::spin_loop());
+        }
+    });
+    let mut next = 0;
+    while next < FRAMES {
+        glance(&mut b, &mut |bytes, _, _| {
+            let mut expected = frame(2, 1, 60, next as u8);
+            expected[16..20].copy_from_slice(&next.to_le_bytes());
+            assert_eq!(bytes, expected, "frame {next}");
+            next += 1;
+        });
+    }
+    sender.join().unwrap();
+    assert_eq!(b.control.stats().malformed, 0);
 }
 
 #[test]

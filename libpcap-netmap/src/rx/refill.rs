@@ -7,7 +7,7 @@ use super::{Mark, Rx};
 use crate::abi::*;
 use crate::handle::{Active, BREAK, Live};
 use libc::c_int;
-use nm_core::{PortError, RxFrame, RxRing, Woken};
+use nm_core::{Glance, PortError, RxRing, Woken};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -114,18 +114,8 @@ pub(super) fn refill(live: &Live, active: &Active, round: &mut Round, delivered:
     }
 }
 
-/// What [`glance`] saw.
-pub(super) enum Glance {
-    /// Nothing is there, and nothing else to do.
-    Nothing,
-    /// A frame that was just found, and is not in the window.
-    Frame(RxFrame),
-    /// What [`refill`] is for.
-    More,
-}
-
 /// The look of a program that spins, which mostly finds nothing, or one frame that somebody waits for an answer to: without a
-/// round, the way from the tail to the callback is 330 instructions instead of 585.
+/// round, the way from the tail to the callback is 330 instructions instead of 585. [`Glance::More`] is what [`refill`] is for.
 ///
 /// # Errors
 /// As [`refill`].
@@ -146,13 +136,7 @@ pub(super) fn glance(live: &Live, active: &Active) -> Result<Glance, c_int> {
         return Ok(Glance::More);
     }
     ring.release();
-    if rx.port.rxsync().map_err(|e| live.fail_port(&e))? == 0 {
-        // Looks take the line with the tail away from who is about to write it: between far processors, without a pause, that costs
-        // 5 in 100 of a round trip. Three pauses take as much off again, and add a sixth between near ones.
-        std::hint::spin_loop();
-        return Ok(Glance::Nothing);
-    }
-    Ok(rx.port.ring().next_whole().map_or(Glance::More, Glance::Frame))
+    rx.port.glance().map_err(|e| live.fail_port(&e))
 }
 
 /// Takes frames from the ring into the empty window, within the round's budget.

@@ -52,6 +52,21 @@ impl FrameRef<'_> {
         unsafe { copy(self.data, out.as_mut_ptr(), n) };
         n
     }
+    /// The eight bytes from number `at` on; what would lie behind the frame's end is 0.
+    #[inline(always)]
+    pub fn eight(&self, at: usize) -> [u8; 8] {
+        let mut out = [0; 8];
+        let there = self.len.saturating_sub(at);
+        // SAFETY: `there` bytes are readable from `at` on (of a buffer: checked when this was made; rule 7).
+        unsafe {
+            if there >= 8 {
+                out = self.data.add(at).cast::<[u8; 8]>().read_unaligned();
+            } else if there > 0 {
+                std::ptr::copy_nonoverlapping(self.data.add(at), out.as_mut_ptr(), there);
+            }
+        }
+        out
+    }
     /// First byte.
     #[inline(always)]
     pub(crate) fn as_ptr(&self) -> *const u8 {
@@ -133,7 +148,7 @@ pub(super) fn prefetch_for_read(p: *const u8) {
 
 /// Asks for a line that will be written: takes it from the core that has it.
 #[inline(always)]
-pub(super) fn prefetch_for_write(p: *const u8) {
+pub(crate) fn prefetch_for_write(p: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch never faults. PREFETCHW is a no-op on the x86-64 processors that lack it.
     unsafe {
@@ -146,4 +161,20 @@ pub(super) fn prefetch_for_write(p: *const u8) {
     }
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = p;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_bytes_end_with_the_frame() {
+        let bytes: Vec<u8> = (1..=64).collect();
+        for (len, at) in (0..=64).flat_map(|len| (0..72).map(move |at| (len, at))) {
+            let mut expected = [0; 8];
+            let there = bytes[..len].iter().skip(at).take(8);
+            expected.iter_mut().zip(there).for_each(|(to, from)| *to = *from);
+            assert_eq!(FrameRef::from(&bytes[..len]).eight(at), expected, "{len} bytes, from {at} on");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Rings: the walkers of netmap's slots. [`rx`] towards the application, [`tx`] towards the wire.
 
-mod bytes;
+pub(crate) mod bytes;
 mod homes;
 pub mod outgoing;
 pub mod peer;

@@ -162,6 +162,24 @@ impl RxRing {
         }
     }
 
+    /// Whether a tail tells of just one slot more, and all before it was handed out.
+    #[inline(always)]
+    pub fn is_next(&self, tail: u32) -> bool {
+        self.cur == self.tail && tail == self.slots.next(self.tail)
+    }
+
+    /// As [`RxRing::set_tail`] of the next one ([`RxRing::is_next`]) and [`RxRing::next_whole`]: the new slot is not looked at,
+    /// since the frame's bytes lie elsewhere, too. Its time is the sync's ([`RxRing::set_stamp`]).
+    #[inline(always)]
+    pub fn take_beside(&mut self, data: *const u8, len: usize) -> RxFrame {
+        let tail = self.slots.next(self.tail);
+        (self.cur, self.tail, self.last_len) = (tail, tail, len);
+        if self.owns_tail {
+            self.slots.write_header(self.head, tail, tail);
+        }
+        RxFrame { data, len: len as u32, time_ns: self.time_of(0) }
+    }
+
     /// Passes over what begins at `cur` and is no frame of one slot: its bytes, if it is a frame.
     #[cold]
     fn next_chain(&mut self, avail: u32) -> Option<(*const u8, u32)> {
@@ -267,7 +285,12 @@ impl RxRing {
     /// nanoseconds. More than [`CLOCK_STEP_NS`] is a clock that was set back, and is followed.
     #[inline(always)]
     fn time(&mut self, i: u32) -> u64 {
-        let ns = match self.slots.time(i) {
+        self.time_of(self.slots.time(i))
+    }
+
+    #[inline(always)]
+    fn time_of(&mut self, said: u64) -> u64 {
+        let ns = match said {
             0 => self.stamp_ns,
             ns => ns,
         };

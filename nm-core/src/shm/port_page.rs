@@ -5,7 +5,8 @@
 
 use super::mapping::Shared;
 use crate::lock::BiasedLock;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::ring::bytes::prefetch_for_write;
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::sys;
 
 /// Begins every port file: "nmport\0\0".
@@ -58,11 +59,67 @@ impl Processor {
 
 /// Written by whoever holds the lock: what was put into the receive ring. The reader looks at this line all the time, so who fills
 /// only stores here, once for each publication, and reads what it needs in [`HolderLine`].
+///
+/// A reader who spins for single frames ([`SleepLine::glances`]) finds the last frame beside its tail, if it fits the line: that one
+/// line travels to it, and neither the slot nor the frame's own place. Between far processors that took a round trip of two programs
+/// that spin from 0.86 to 0.70 us, and to 0.63 where the line is asked for ahead ([`FillLine::ask`]). The frame lies in its slot all the same: what is here is a copy for who comes at once.
 #[repr(C, align(128))]
 #[derive(Default)]
 pub struct FillLine {
-    /// The slot after the last filled one.
-    pub tail: AtomicU32,
+    /// The slot after the last filled one, and above [`TAIL_BITS`] how many bytes of the frame in the slot before it lie here, 0: none.
+    word: AtomicU32,
+    /// Its first four bytes, then the others.
+    first: AtomicU32,
+    others: [AtomicU64; OTHERS],
+}
+
+/// Bits of [`FillLine::word`] that name a slot.
+const TAIL_BITS: u32 = 24;
+const TAIL: u32 = (1 << TAIL_BITS) - 1;
+const _: () = assert!(super::layout::MAX_SLOTS <= TAIL);
+/// Words of a frame beside its tail: up to the end of a line of 64 bytes. (loom tries all orders of all of them.)
+const OTHERS: usize = if cfg!(loom) { 1 } else { 7 };
+/// The longest frame that lies beside its tail, in bytes.
+pub const BESIDE: usize = 4 + 8 * OTHERS;
+
+/// What a look at a [`FillLine`] found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filled(u32);
+
+impl Filled {
+    /// The slot after the last filled one: what lies before it can be read.
+    #[inline(always)]
+    pub fn tail(self) -> u32 {
+        self.0 & TAIL
+    }
+
+    /// How many bytes of the frame before it lie beside it; 0 for none, and for more than there can be.
+    #[inline(always)]
+    pub fn beside(self) -> usize {
+        let len = (self.0 >> TAIL_BITS) as usize;
+        if len <= BESIDE { len } else { 0 }
+    }
+}
+
+/// A frame that lay beside its tail.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub struct Beside {
+    bytes: [u8; 4 + BESIDE],
+}
+
+impl Default for Beside {
+    fn default() -> Self {
+        Beside { bytes: [0; 4 + BESIDE] }
+    }
+}
+
+impl Beside {
+    /// Its bytes, and what lay behind them.
+    #[inline(always)]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[4..]
+    }
 }
 
 impl FillLine {
@@ -73,14 +130,65 @@ impl FillLine {
         // ORDER: Release pairs with the Acquire in `HolderLine::tail`: the slots were filled before.
         holder.tail.store(tail, Ordering::Release);
         // ORDER: Release pairs with the Acquire in `look`: slots and bytes are visible before the tail.
-        self.tail.store(tail, Ordering::Release);
+        self.word.store(tail, Ordering::Release);
     }
 
-    /// The slot after the last filled one: what lies before it can be read.
+    /// As [`FillLine::publish`] of one frame of `len` bytes, at most [`BESIDE`], which was put into the slot `before` the tail and is
+    /// shown beside it, too: `eight` are its bytes from a number on.
     #[inline(always)]
-    pub fn look(&self) -> u32 {
+    pub fn publish_beside(
+        &self,
+        (before, tail): (u32, u32),
+        holder: &HolderLine,
+        len: usize,
+        eight: impl Fn(usize) -> [u8; 8],
+    ) {
+        // Who reads the frame before this one here sees that it goes: a sequence lock whose number is the tail.
+        // ORDER: Relaxed, and the fence after it: who sees one of the new bytes sees this, too.
+        self.word.store(before, Ordering::Relaxed);
+        fence(Ordering::Release);
+        // ORDER: Relaxed, all of these; published by the word below.
+        let [a, b, c, d, ..] = eight(0);
+        self.first.store(u32::from_ne_bytes([a, b, c, d]), Ordering::Relaxed);
+        for (i, word) in self.others.iter().enumerate() {
+            word.store(u64::from_ne_bytes(eight(4 + 8 * i)), Ordering::Relaxed);
+        }
+        // ORDER: Release, both, as in `publish`.
+        holder.tail.store(tail, Ordering::Release);
+        self.word.store(tail | (len as u32) << TAIL_BITS, Ordering::Release);
+    }
+
+    /// Asks for the line, which a reader who spins has, so that it comes while the caller gets its frame ready.
+    #[inline(always)]
+    pub fn ask(&self) {
+        let line: *const FillLine = self;
+        prefetch_for_write(line.cast());
+    }
+
+    /// What was published last.
+    #[inline(always)]
+    pub fn look(&self) -> Filled {
         // ORDER: Acquire pairs with the Release in `publish`.
-        self.tail.load(Ordering::Acquire)
+        Filled(self.word.load(Ordering::Acquire))
+    }
+
+    /// As [`FillLine::look`], for who only wants to know whether it changed, or about what it is.
+    #[inline(always)]
+    pub fn peek(&self) -> Filled {
+        // ORDER: Relaxed; who reads slots looks again.
+        Filled(self.word.load(Ordering::Relaxed))
+    }
+
+    /// Copies the frame beside the tail that a look found. False when it has gone meanwhile: it lies in its slot.
+    #[inline(always)]
+    pub fn copy_beside(&self, found: Filled, to: &mut Beside) -> bool {
+        // ORDER: Relaxed, all of these, and the fence after them: if one of these bytes is of a later frame, what was found is gone.
+        to.bytes[4..8].copy_from_slice(&self.first.load(Ordering::Relaxed).to_ne_bytes());
+        for (to, word) in to.bytes[8..].chunks_exact_mut(8).zip(&self.others) {
+            to.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        }
+        fence(Ordering::Acquire);
+        self.peek() == found
     }
 }
 
@@ -89,7 +197,7 @@ impl FillLine {
 #[repr(C, align(128))]
 #[derive(Default)]
 pub struct HolderLine {
-    /// As [`FillLine::tail`].
+    /// The slot after the last filled one.
     tail: AtomicU32,
     /// The reader's head as the last holder read it: with an older one, slots that others filled since would look free.
     pub head_seen: AtomicU32,
@@ -150,6 +258,8 @@ pub struct SleepLine {
     pub napping: AtomicU32,
     /// The number of the thread that waited last, or opened the port, as gettid(2) tells. A hint.
     pub thread: AtomicU32,
+    /// 1 while the reader looks by calls that don't wait, and finds one frame at a time: it is shown beside its tail.
+    pub glances: AtomicU32,
     /// 1 while the reader, who sends on what lies in its ring, waits for room in another one.
     pub held_up: AtomicU32,
 }

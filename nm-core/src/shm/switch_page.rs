@@ -6,7 +6,7 @@ use crate::sync::{AtomicU32, AtomicU64};
 /// Begins every switch file: "nmvale\0\0".
 pub const SWITCH_MAGIC: u64 = u64::from_le_bytes(*b"nmvale\0\0");
 /// The layout version of all files of a switch.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// How many ports a switch has, as VALE.
 pub const PORTS: usize = 254;
 /// Bytes of a port's name.
