@@ -8,7 +8,8 @@
 use crate::{Program, Running};
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(20);
+/// A program that hangs is given up on.
+const LIMIT: Duration = Duration::from_secs(60);
 
 // Without IPv6 the kernels send nothing by themselves. Each shell lives until its input ends, and its namespace with it.
 const FAR: &str = "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6; ip link set lo up; echo ready; exec cat";
