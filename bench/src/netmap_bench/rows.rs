@@ -262,7 +262,8 @@ impl<'a> Bench<'a> {
 }
 
 const SENDING: &str = "the kernel: veth carries each frame to the other end's stack inside the sender's system call, 32 in one of ours. Batches \
-     through the rings, without a second thread and without a call for each frame, are no faster (below)";
+     through the rings, without a second thread and without a call for each frame, are no faster (below). Of a frame's time that other end's \
+     softirq, one for each frame, is 45 in 100, our own code and the program's together 4 (perf); kicks of 16 to 256 frames are equally fast";
 const REFUSING: &str = "the host's stack, which gets the refused frames in both cases, and the sender: when nobody captures it is already \
      0.85 to 0.91 of libpcap's. Of ours, the program is 1 in 20, the reader 1 in 10: it naps on the clock, and a nap costs a virtual machine some 30 us";
 const REFUSING_SOCKET: &str = "veth, which copies each socket buffer into a page before an XDP program may see it, frees it and makes \

@@ -12,6 +12,11 @@
 //! wants a processor of its own, and is there only while frames stream: it is called after [`STREAK`] of them that came on
 //! average less than 8 us apart. It leaves full batches to the caller: two who kick wait for each other in the kernel.
 //!
+//! **When the processors are busy** it gets one only in turns with the caller, finds that nothing comes meanwhile, goes to sleep, and is called
+//! again: with one other program at work on two processors that took a fifth of libpcap's rate away. After [`VAIN`] calls in a row that
+//! came to fewer than [`WORTH`] batches each there is therefore a rest, twice as long after each further one, in which the caller kicks for
+//! each frame. The first call alone tells nothing: a new thread often begins on its maker's processor.
+//!
 //! | word | holds | written by |
 //! |---|---|---|
 //! | `STATE` | whether the kicker looks | see below |
@@ -44,8 +49,10 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Frames that share the caller's kick: as many as the kernel takes in a call. Linux 6.17 can be told to take more (`XDP_MAX_TX_SKB_BUDGET`):
-/// with 128 the rate was 0.90 of this one's on veth (15 turns each), for then the thread's kicks come between.
+/// Frames that share the caller's kick: as many as the kernel takes in a call. It can be told to take more (`XDP_MAX_TX_SKB_BUDGET`), which
+/// pays for nothing: a socket without this thread sent at the same rate with 16, 32, 64, 128 and 256 (31 turns each, veth), and whether buffers are
+/// used again at once or in turns, and how long the rings are, made no difference either. Nearly half of a frame's time is the softirq in which
+/// veth's other end takes it, one for each frame, whoever asks for how many.
 const BATCH: u32 = 32;
 /// A stream: so many frames in that time.
 const STREAK: u32 = 256;
@@ -60,6 +67,12 @@ const WINDOW: Duration = Duration::from_millis(1);
 const LEAN: u32 = 100;
 /// How long a thread sleeps that nobody calls.
 const DISMISSED: Duration = Duration::from_secs(1);
+/// A call of the kicker was worth it: so many batches came together until the next one.
+const WORTH: u32 = 8;
+/// The caller does without after so many in a row that were not: at first for so long, and at most.
+const VAIN: u32 = 4;
+const REST: Duration = Duration::from_millis(50);
+const LONGEST_REST: Duration = Duration::from_millis(800);
 /// Kicks one after the other, before others' looks at the words go first.
 const TRIES: u32 = 1000;
 
@@ -281,8 +294,47 @@ pub struct Kicker {
     /// Frames that the caller kicked one by one, and when the first of them came.
     streak: u32,
     began: Option<Instant>,
+    /// Batches that came together since the kicker was called.
+    batches: u32,
+    rest: Rest,
     /// A kicker can't be had.
     refused: bool,
+}
+
+/// Whether a kicker that is wanted is called.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rest {
+    /// It was called before.
+    called: bool,
+    /// Calls in a row that were not worth it.
+    vain: u32,
+    /// Not before then, and how long that was.
+    until: Option<Instant>,
+    time: Duration,
+}
+
+impl Rest {
+    /// One is wanted; `batches` have come together since the last call.
+    fn is_over(&mut self, now: Instant, batches: u32) -> bool {
+        if let Some(until) = self.until {
+            if now < until {
+                return false;
+            }
+            self.until = None;
+        } else {
+            let worth = !self.called || batches >= WORTH;
+            self.vain = if worth { 0 } else { self.vain + 1 };
+            if self.vain >= VAIN {
+                self.vain = VAIN;
+                self.time = (self.time * 2).clamp(REST, LONGEST_REST);
+                self.until = Some(now + self.time);
+                return false;
+            }
+            self.time = Duration::ZERO;
+        }
+        self.called = true;
+        true
+    }
 }
 
 /// What went wrong in kicks that nobody waited for.
@@ -297,7 +349,8 @@ impl Kicker {
     /// For a socket whose kernel copies; `useful` is false for others.
     pub fn new(socket: Arc<XdpSocket>, useful: bool) -> Kicker {
         let (published, unkicked, beat, streak) = (0, 0, 0, 0);
-        Kicker { socket, hired: None, published, unkicked, beat, streak, began: None, refused: !useful }
+        let (batches, rest) = (0, Rest::default());
+        Kicker { socket, hired: None, published, unkicked, beat, streak, began: None, batches, rest, refused: !useful }
     }
 
     /// Before a frame is taken: what became of earlier ones.
@@ -342,6 +395,8 @@ impl Kicker {
         self.unkicked = self.unkicked.min(self.published.wrapping_sub(served));
         if !runs {
             self.unkicked = BATCH + 1;
+        } else if self.unkicked >= BATCH {
+            self.batches = self.batches.saturating_add(1);
         }
         self.unkicked < BATCH
     }
@@ -370,7 +425,12 @@ impl Kicker {
         let now = Instant::now();
         let stream = self.began.replace(now).is_some_and(|began| now - began < STREAK_TIME);
         self.streak = 0;
-        if stream && !self.refused {
+        // One that was called comes, sooner or later.
+        let comes = |(hired, _): &(Arc<Hired>, _)| matches!(hired.shared.get(STATE), CALLED | AWAKE);
+        if !stream || self.refused || self.hired.as_ref().is_some_and(comes) {
+            return;
+        }
+        if self.rest.is_over(now, std::mem::take(&mut self.batches)) {
             self.refused |= self.hire().is_err();
         }
     }
@@ -424,5 +484,27 @@ impl Kicker {
 impl Drop for Kicker {
     fn drop(&mut self) {
         self.dismiss();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_called_in_vain_again_and_again_rests_longer_each_time() {
+        let (mut at, ms) = (Instant::now(), Duration::from_millis);
+        let mut rest = Rest::default();
+        assert!(rest.is_over(at, 0), "the first call");
+        for _ in 0..3 {
+            assert!((1..VAIN).all(|_| rest.is_over(at, WORTH - 1)), "in vain, and not yet too often");
+            for longest in [50, 100, 200, 400, 800, 800] {
+                assert!(!rest.is_over(at, WORTH - 1), "in vain");
+                assert!(!rest.is_over(at + ms(longest - 1), 0), "{longest}");
+                at += ms(longest);
+                assert!(rest.is_over(at, 0), "{longest}");
+            }
+            assert!(rest.is_over(at, WORTH), "worth it: all is as it was");
+        }
     }
 }
