@@ -1,6 +1,7 @@
 //! A frame's bytes where they lie, and how they are copied and asked for ahead. Which bytes those are is known to who makes a
 //! [`FrameRef`]: [`super::slots`], of a buffer whose number and length it has checked (rule 7), or a caller's slice.
 
+use crate::shm::layout::CELL;
 use std::marker::PhantomData;
 
 /// The bytes of a frame that lie in one piece, borrowed from a caller or a region.
@@ -107,6 +108,38 @@ pub(super) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
         unsafe { std::ptr::copy_nonoverlapping(from, to, len) };
     }
 }
+
+/// The fewest bytes that [`copy_short`] copies.
+pub(super) const SHORTEST: usize = 32;
+
+/// As [`copy`], for a frame that fits a slot's cell: without a call, around which a loop would have to put aside what it keeps in
+/// registers.
+///
+/// # Safety
+/// As [`copy`]; `len` is [`SHORTEST`] to 128.
+#[inline(always)]
+pub(super) unsafe fn copy_short(from: *const u8, to: *mut u8, len: usize) {
+    debug_assert!((SHORTEST..=CELL as usize).contains(&len));
+    // SAFETY: moves of 16 bytes at 0, 16, len - 32 and len - 16, and above 64 bytes at 32, 48, len - 64 and len - 48, too: all
+    // inside `len` bytes.
+    unsafe {
+        let (a, b) = (load(from), load(from.add(16)));
+        let (y, z) = (load(from.add(len - 32)), load(from.add(len - 16)));
+        if len > 64 {
+            let (c, d) = (load(from.add(32)), load(from.add(48)));
+            let (w, x) = (load(from.add(len - 64)), load(from.add(len - 48)));
+            store(to.add(32), c);
+            store(to.add(48), d);
+            store(to.add(len - 64), w);
+            store(to.add(len - 48), x);
+        }
+        store(to, a);
+        store(to.add(16), b);
+        store(to.add(len - 32), y);
+        store(to.add(len - 16), z);
+    }
+}
+const _: () = assert!(CELL == 128);
 
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::__m128i as Chunk;

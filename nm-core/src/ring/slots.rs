@@ -4,7 +4,7 @@
 //! 2^32, are another type and not found here.)
 
 pub use super::bytes::FrameRef;
-use super::bytes::{copy, prefetch_for_read, prefetch_for_write};
+use super::bytes::{SHORTEST, copy, copy_short, prefetch_for_read, prefetch_for_write};
 use super::homes::{Home, Homes};
 use crate::abi;
 use crate::shm::layout::CELL;
@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 /// The most bytes of a frame.
 pub const MAX_FRAME: usize = 65_535;
+/// Bytes of an Ethernet header.
+const HEADER: u32 = 14;
 
 /// A `netmap_slot` as two words: (buf_idx, len, flags) and ptr.
 #[repr(C)]
@@ -25,6 +27,15 @@ struct SlotCell {
     ptr: AtomicU64,
 }
 const _: () = assert!(cfg!(loom) || size_of::<SlotCell>() == size_of::<abi::netmap_slot>());
+
+impl SlotCell {
+    #[inline(always)]
+    fn set(&self, slot: Slot, time_ns: u64) {
+        // ORDER: Relaxed, both; between the tail and the head a slot belongs to the lock's holder, and the tail publishes them.
+        self.word.store(slot.pack(), Ordering::Relaxed);
+        self.ptr.store(time_ns, Ordering::Relaxed);
+    }
+}
 
 /// A `netmap_ring`'s changing words, over the layout of `net/netmap.h`.
 #[repr(C)]
@@ -299,6 +310,14 @@ impl Slots {
         unsafe { self.slots.add(i as usize).as_ref() }
     }
 
+    /// Slots `at` and the `n - 1` after it, of which none lies beyond the ring's end.
+    #[inline(always)]
+    fn cells(&self, at: u32, n: u32) -> &[SlotCell] {
+        assert!(u64::from(at) + u64::from(n) <= u64::from(self.num_slots));
+        // SAFETY: no more than num_slots cells, which lie in the mapping (checked in `new`); atomics only (rule 2).
+        unsafe { std::slice::from_raw_parts(self.slots.as_ptr().add(at as usize), n as usize) }
+    }
+
     /// The slot, read once, its buffer number and length checked (rule 5).
     #[inline(always)]
     pub(crate) fn read(&self, i: u32) -> Result<Slot, Malformed> {
@@ -335,6 +354,12 @@ impl Slots {
         debug_assert!(buf_idx < self.num_bufs);
         // SAFETY: below num_bufs (checked by `read`, or by `with_homes`), and that many buffers lie in the mapping (checked in `new`).
         unsafe { self.bufs.add(buf_idx as usize * self.stride as usize).as_ptr() }
+    }
+
+    /// Where a buffer of this number would be, to be asked for ahead and not to be used.
+    #[inline(always)]
+    fn somewhere(&self, buf_idx: u32) -> *const u8 {
+        self.bufs.as_ptr().wrapping_add(buf_idx as usize * self.stride as usize)
     }
 
     /// Copies one frame into slots from `i` on, into the buffers that they name. The caller owns enough of them.
@@ -403,10 +428,7 @@ impl Slots {
 
     #[inline(always)]
     fn set(&self, i: u32, slot: Slot, time_ns: u64) {
-        let cell = self.cell(i);
-        // ORDER: Relaxed, both; between the tail and the head a slot belongs to the lock's holder, and the tail publishes them.
-        cell.word.store(slot.pack(), Ordering::Relaxed);
-        cell.ptr.store(time_ns, Ordering::Relaxed);
+        self.cell(i).set(slot, time_ns);
     }
 
     /// The number of the buffer that slot `i` has, whatever else it says.
@@ -428,44 +450,91 @@ impl Slots {
     #[inline(never)]
     pub(crate) fn copy_run<const ALIKE: bool, const FAR: bool, const SHORT: bool>(
         &self,
-        mut dst: u32,
+        dst: u32,
         run: &Run<'_>,
         time_ns: u64,
         ahead: u32,
     ) -> (u32, u64) {
-        let Run { ring: from, at: mut src, frames, long, addresses } = *run;
+        let from = run.ring;
+        let ahead = ahead.min(self.num_slots).min(from.num_slots);
+        let (mut done, mut bytes) = (0, 0);
+        while done < run.frames {
+            let (src, dst) = (from.add(run.at, done), self.add(dst, done));
+            let dst_ahead = self.add(dst, ahead);
+            let left = run.frames - done;
+            // Never beyond the run: there its own sender writes. Its last frames have been asked for, and are so again.
+            let (src_ahead, known) =
+                if !FAR || left <= ahead { (src, left) } else { (from.add(src, ahead), left - ahead) };
+            let until_end = (from.num_slots - src).min(from.num_slots - src_ahead);
+            let frames = known.min(until_end).min(self.num_slots - dst).min(self.num_slots - dst_ahead);
+            let part = Run { at: src, frames, long: run.long.saturating_sub(done), ..*run };
+            let copied = self.copy_straight::<ALIKE, FAR, SHORT>([dst, dst_ahead], &part, src_ahead, time_ns);
+            (done, bytes) = (done + copied.0, bytes + copied.1);
+            if copied.0 < frames {
+                break;
+            }
+        }
+        (done, bytes)
+    }
+
+    /// As [`Slots::copy_run`], where no ring's end lies between, neither of the slots nor of those asked for ahead: the loop
+    /// has no numbers to wrap, which was a third of its instructions.
+    #[inline(always)]
+    fn copy_straight<const ALIKE: bool, const FAR: bool, const SHORT: bool>(
+        &self,
+        [dst, dst_ahead]: [u32; 2],
+        run: &Run<'_>,
+        src_ahead: u32,
+        time_ns: u64,
+    ) -> (u32, u64) {
+        let Run { ring: from, at: src, frames, long, addresses } = *run;
+        let (least, most) = if SHORT { (SHORTEST as u32, CELL) } else { (HEADER, u32::MAX) };
+        let most = most.min(self.room).min(from.room);
+        let homes = |at: u32| self.homes.get(at as usize..(at + frames) as usize);
+        let (Some(homes), Some(homes_ahead), Some(span)) = (homes(dst), homes(dst_ahead), most.checked_sub(least))
+        else {
+            return (0, 0);
+        };
         let (first, second) = split(addresses);
-        let most = self.room.min(from.room).min(if SHORT { CELL } else { u32::MAX }) as usize;
+        let (from_buf, to_buf) = (|n: u32| from.buffer(n), |n: u32| self.buffer(n));
+        let slots = from.cells(src, frames).iter().zip(self.cells(dst, frames));
+        let ahead = from.cells(src_ahead, frames).iter().zip(self.cells(dst_ahead, frames));
         let mut bytes = 0u64;
-        for done in 0..frames {
+        let all = slots.zip(homes).zip(ahead.zip(homes_ahead));
+        for (done, (((src, dst), home), ((src_ahead, cell_ahead), home_ahead))) in (0..frames).zip(all) {
             // ORDER: Relaxed; `from` is the caller's own ring.
-            let s = Slot::unpack(from.cell(src).word.load(Ordering::Relaxed));
+            let s = Slot::unpack(src.word.load(Ordering::Relaxed));
             let len = usize::from(s.len);
-            if s.flags & abi::NS_MOREFRAG != 0 || !(14..=most).contains(&len) || !from.is_usable(s.buf_idx) {
+            // Whole, and neither too short nor too long: one comparison.
+            let says = u32::from(s.len) | u32::from(s.flags & abi::NS_MOREFRAG) << 16;
+            if says.wrapping_sub(least) > span || !from.is_usable(s.buf_idx) {
                 return (done, bytes);
             }
             if !SHORT && len > CELL as usize && done >= long {
                 return (done, bytes);
             }
-            let Some(home) = self.home(dst) else { return (done, bytes) };
             let buf_idx = if SHORT { home.cell } else { home.of(len) };
-            let (data, to) = (from.buffer(s.buf_idx), self.buffer(buf_idx));
+            let (data, to) = (from_buf(s.buf_idx), to_buf(buf_idx));
             // SAFETY: at least 14 bytes of a buffer; rule 7.
             let (a, b) = unsafe { (data.cast::<u64>().read_unaligned(), data.add(4).cast::<u64>().read_unaligned()) };
             if ALIKE && (a, b) != (first, second) {
                 return (done, bytes);
             }
-            // SAFETY: `len` bytes of a buffer into another ring's buffer, no more than either has room for; rule 7.
-            unsafe { copy(data, to, len) };
-            self.set(dst, Slot { buf_idx, len: s.len, flags: 0 }, time_ns);
+            // SAFETY: `len` bytes of a buffer into another ring's buffer, no more than either has room for; a short frame's are
+            // SHORTEST to CELL; rule 7.
+            unsafe { if SHORT { copy_short(data, to, len) } else { copy(data, to, len) } };
+            dst.set(Slot { buf_idx, len: s.len, flags: 0 }, time_ns);
             bytes += len as u64;
-            self.prefetch_write(dst, ahead, if SHORT { 0 } else { len });
-            // Never beyond the run: there its own sender writes.
-            if FAR && frames - done > ahead {
-                from.prefetch_read(src, ahead);
+            // A line holds four slots.
+            if (dst_ahead + done) % 4 == 0 {
+                prefetch_for_write(std::ptr::from_ref(cell_ahead).cast());
             }
-            dst = self.next(dst);
-            src = from.next(src);
+            prefetch_for_write(to_buf(home_ahead.of(if SHORT { 0 } else { len })));
+            if FAR {
+                // ORDER: Relaxed; only a hint is made of it.
+                let s = Slot::unpack(src_ahead.word.load(Ordering::Relaxed));
+                prefetch_for_read(from.somewhere(s.buf_idx));
+            }
         }
         (frames, bytes)
     }
