@@ -234,6 +234,8 @@ impl RxRing {
         self.malformed += malformed;
         if to < self.slots.num_slots() && self.slots.distance(self.cur, to) <= self.slots.distance(self.cur, self.tail)
         {
+            let last = self.slots.read(self.slots.add(to, self.slots.num_slots() - 1));
+            self.last_len = last.map_or(self.last_len, |piece| piece.len.into());
             self.cur = to;
         }
     }

@@ -497,11 +497,11 @@ impl Slots {
         };
         let (first, second) = split(addresses);
         let (from_buf, to_buf) = (|n: u32| from.buffer(n), |n: u32| self.buffer(n));
-        let slots = from.cells(src, frames).iter().zip(self.cells(dst, frames));
-        let ahead = from.cells(src_ahead, frames).iter().zip(self.cells(dst_ahead, frames));
+        let (srcs, srcs_ahead) = (from.cells(src, frames), from.cells(src_ahead, frames));
+        let (dsts, dsts_ahead) = (self.cells(dst, frames), self.cells(dst_ahead, frames));
+        let all = srcs.iter().zip(dsts).zip(homes).zip(srcs_ahead.iter().zip(dsts_ahead).zip(homes_ahead));
         let mut bytes = 0u64;
-        let all = slots.zip(homes).zip(ahead.zip(homes_ahead));
-        for (done, (((src, dst), home), ((src_ahead, cell_ahead), home_ahead))) in (0..frames).zip(all) {
+        for (done, (((src, dst), home), ((src_ahead, dst_ahead), home_ahead))) in (0..frames).zip(all) {
             // ORDER: Relaxed; `from` is the caller's own ring.
             let s = Slot::unpack(src.word.load(Ordering::Relaxed));
             let len = usize::from(s.len);
@@ -526,8 +526,9 @@ impl Slots {
             dst.set(Slot { buf_idx, len: s.len, flags: 0 }, time_ns);
             bytes += len as u64;
             // A line holds four slots.
-            if (dst_ahead + done) % 4 == 0 {
-                prefetch_for_write(std::ptr::from_ref(cell_ahead).cast());
+            let cell: *const SlotCell = dst_ahead;
+            if cell.addr() % (4 * size_of::<SlotCell>()) == 0 {
+                prefetch_for_write(cell.cast());
             }
             prefetch_for_write(to_buf(home_ahead.of(if SHORT { 0 } else { len })));
             if FAR {

@@ -235,6 +235,55 @@ proptest! {
 }
 
 proptest! {
+    /// Frames of a receive ring are copied into another one in runs, past the ends of both: none is lost, doubled or cut.
+    #[test]
+    fn runs_from_ring_to_ring_arrive_whole(
+        sizes in (any_slots(), any_slots()),
+        lens in prop::collection::vec(prop_oneof![4 => 14..=200usize, 1 => 14..=BUF_SIZE as usize], 1..600),
+        parts in prop::collection::vec((1..60u32, 1..300u32), 1..20),
+        alike: bool,
+    ) {
+        let (a, b) = (Region::new(sizes.0, 16), Region::new(sizes.1, 16));
+        let ends = |r: &Region| (PeerRing::new(&r.mapping, &r.layout).unwrap(), RxRing::new(&r.mapping, &r.layout).unwrap());
+        let ((to_a, mut from_a), (to_b, mut from_b)) = (ends(&a), ends(&b));
+        let ours = |n: usize, len: usize| -> Vec<u8> {
+            let mut frame = frame(len, n as u64);
+            frame[..12].copy_from_slice(&[2; 12]);
+            frame
+        };
+        let (mut put, mut got, mut tail_b) = (0, 0, 0);
+        for (many, slots) in parts.iter().cycle() {
+            let mut tail = from_a.tail();
+            for _ in 0..*many {
+                if put == lens.len() || to_a.space(tail, from_a.head()).unwrap() < to_a.free_for(lens[put]) {
+                    break;
+                }
+                tail = to_a.put(tail, FrameRef::from(&ours(put, lens[put])[..]), 1).unwrap();
+                put += 1;
+            }
+            from_a.set_tail(tail);
+            let mut frames = from_a.outgoing();
+            frames.keep(*slots);
+            let mut at = frames.first();
+            let space = to_b.space(tail_b, from_b.head()).unwrap();
+            to_b.put_run(&mut tail_b, space, &frames, &mut at, alike.then_some([2; 12]), 9);
+            frames.consume(at);
+            let done = frames.done();
+            from_a.pass(done);
+            from_a.release();
+            from_b.set_tail(tail_b);
+            while let Some(f) = from_b.next_frame() {
+                prop_assert!(bytes(&f) == ours(got, lens[got]) && f.time_ns == 9, "frame {got} of {} bytes", lens[got]);
+                got += 1;
+            }
+            from_b.release();
+            if got == lens.len() {
+                break;
+            }
+        }
+        prop_assert_eq!((from_a.take_malformed(), from_b.take_malformed()), (0, 0));
+    }
+
     /// Frames that arrived in one ring go on into another's, in parts, and arrive there in order: none is lost or doubled.
     #[test]
     fn what_is_sent_on_arrives(lens in prop::collection::vec(14..9000usize, 1..60), parts in prop::collection::vec(1..9u32, 1..200)) {
