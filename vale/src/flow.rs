@@ -2,7 +2,7 @@
 //!
 //! | receiver | sender |
 //! |---|---|
-//! | makes progress | waits: spins shortly, then sleeps until a quarter of the ring is free |
+//! | makes progress | waits: spins shortly, longer where that sufficed the last time, then sleeps until a quarter of the ring is free |
 //! | runs on the sender's own processor | makes way at once, and sleeps until most of the ring is free |
 //! | none for the flow-control time | marks it stalled, drops and counts |
 //! | none, but waits for a processor itself | does not count that time ([`crate::starved`]) |
@@ -20,9 +20,11 @@ use nm_core::sync::{AtomicU32, Ordering};
 use nm_core::sys;
 use std::time::{Duration, Instant};
 
-/// Longer than this costs more than the sleep would. A sender to a `bridge` that shares its processor with its receiver mostly waits a little
-/// longer: 100 us, where that had sufficed the last time, carried 1.03 times the frames (60 turns each) for 1.15 times its processor time.
+/// Longer than this costs more than the sleep would, unless the last wait was over after [`SHORT_WAIT`].
 const SPIN: Duration = Duration::from_micros(30);
+/// To wake who waits for so short costs the receiver more than the wait costs the sender: a `bridge` on its receiver's processor is away
+/// for 30 to 80 us at a time, and to wake its sender on the other one, which idles, takes a tenth of its own time.
+const SHORT_WAIT: Duration = Duration::from_micros(100);
 /// The longest sleep without a look.
 const NAP: Duration = Duration::from_millis(1);
 /// The first one, which is not fenced: should the reader just have missed that somebody waits, it is over soon.
@@ -65,6 +67,14 @@ impl Drop for HeldUp<'_> {
 
 /// Waits for `need` free slots in a receiver's ring. The lock is not held.
 pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room {
+    let started = Instant::now();
+    let room = wait_since(started, sender, peer, ring, need);
+    // ORDER: Relaxed; a sender's own note.
+    peer.waits_shortly.store(started.elapsed() < SHORT_WAIT, Ordering::Relaxed);
+    room
+}
+
+fn wait_since(started: Instant, sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room {
     let flow_ms = sender.member.flow_ms();
     if sender.nonblocking || flow_ms == 0 {
         return Room::Full;
@@ -90,7 +100,8 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
         ring.space(page.fill.peek().tail(), head).unwrap_or(0)
     };
     let patience = Duration::from_millis(u64::from(flow_ms));
-    let started = Instant::now();
+    // ORDER: Relaxed; a sender's own note.
+    let spin = if peer.waits_shortly.load(Ordering::Relaxed) { SHORT_WAIT } else { SPIN };
     let mut progress = started;
     let mut roomiest = (space(head), started);
     let mut first = true;
@@ -148,7 +159,7 @@ pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room
             continue;
         }
         let shared = page.drain.processor.is_here();
-        if !shared && now.duration_since(started) < SPIN {
+        if !shared && now.duration_since(started) < spin {
             for _ in 0..20 {
                 std::hint::spin_loop();
             }

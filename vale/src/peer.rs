@@ -36,6 +36,8 @@ pub struct Peer {
     fifo: OnceLock<Option<File>>,
     /// The last try to enter met an owner that did not leave.
     stuck: AtomicBool,
+    /// The last wait for room was short.
+    pub waits_shortly: AtomicBool,
 }
 
 /// Who sends, and how.
@@ -98,6 +100,7 @@ impl Peer {
             index,
             fifo: OnceLock::new(),
             stuck: AtomicBool::new(false),
+            waits_shortly: AtomicBool::new(false),
         })
     }
 

@@ -248,7 +248,7 @@ impl Rx {
                 self.set_watching(false);
                 let ran_dry = slots == 1 && std::mem::take(&mut streams);
                 let sleep = if ran_dry {
-                    self.after_stream(shared)
+                    self.after_stream()
                 } else if first {
                     Sleep { slots, longest: UNFENCED, fenced: false }
                 } else {
@@ -321,11 +321,9 @@ impl Rx {
     }
 
     /// How to sleep when a stream stopped: its sender has lost the processor, or waits for one, and goes on later. To be woken for
-    /// its first frames would cost both more than they do.
-    fn after_stream(&self, shared: bool) -> Sleep {
-        let slots = self.ring.likely_room();
-        // Who shares the sender's processor takes it away when it is woken.
-        Sleep { slots: if shared { slots / 4 * 3 } else { slots / 2 }, longest: UNFENCED, fenced: false }
+    /// its first frames would cost both more than they do; and who shares the sender's processor takes it away when it is woken.
+    fn after_stream(&self) -> Sleep {
+        Sleep { slots: self.ring.likely_room() / 4 * 3, longest: UNFENCED, fenced: false }
     }
 
     /// Sleeps until as many slots are filled, a wake, a signal, the end, or for its longest. True after a signal.
