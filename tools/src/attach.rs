@@ -9,7 +9,7 @@
 //! Detaching is a signal to the process that has the port.
 
 use crate::cli::{self, Error};
-use crate::pump::{self, Pump};
+use crate::pump::Pump;
 use crate::stop::Stop;
 use nm_core::PortError;
 use nm_core::name::{PortName, ValeName, ValePort};
@@ -77,7 +77,7 @@ impl Attached {
             let _ = setsid();
             cli::out(&format!("{ATTACHED}\n"))?;
         }
-        let summary = pump.run(pump::BURST)?;
+        let summary = pump.run(None)?;
         if background { Ok(()) } else { cli::out(&summary.text()) }
     }
 

@@ -15,8 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Frames moved at once, at most: a quarter of a ring, so that its senders get slots back while the rest is moved.
-pub const BURST: usize = 256;
+/// Frames moved at once, at most, where libpcap serves the port that they come from.
+const BURST: usize = 256;
+/// The smallest share of a ring that is moved at once.
+const LEAST: u32 = 64;
 
 /// What went one way.
 #[derive(Default)]
@@ -82,11 +84,11 @@ impl Pump {
         Ok(Pump { tool, ends, ways, stop: Arc::clone(stop) })
     }
 
-    /// Moves frames until the user wants to end, or a port can't go on. A terminal shows the rates.
+    /// Moves frames until the user wants to end, or a port can't go on, at most `burst` at once. A terminal shows the rates.
     ///
     /// # Errors
     /// [`Error::Failed`] with what a port said.
-    pub fn run(self, burst: usize) -> Result<Summary, Error> {
+    pub fn run(self, burst: Option<usize>) -> Result<Summary, Error> {
         let Pump { tool, ends, ways, stop } = self;
         let start = Instant::now();
         let results: Vec<Result<(), Error>> = std::thread::scope(|threads| {
@@ -163,7 +165,7 @@ fn refuse_circles(ports: &[PortInfo]) -> Result<(), Error> {
 }
 
 /// Moves frames one way until the user wants to end; when it can't, everything ends.
-fn carry(tool: &str, mut ends: Ends, burst: usize, way: &Way, stop: &Stop) -> Result<(), Error> {
+fn carry(tool: &str, mut ends: Ends, burst: Option<usize>, way: &Way, stop: &Stop) -> Result<(), Error> {
     let result = carry_until_stop(&mut ends, burst, way, stop);
     stop.request();
     if let Some(counts) = &ends.counts {
@@ -180,20 +182,35 @@ fn carry(tool: &str, mut ends: Ends, burst: usize, way: &Way, stop: &Stop) -> Re
 
 fn carry_until_stop(
     Ends { from, counts, to }: &mut Ends,
-    burst: usize,
+    burst: Option<usize>,
     Way { names: [name, _], moved }: &Way,
     stop: &Stop,
 ) -> Result<(), Error> {
     let mut mending = Mending::of_port(name, counts.as_deref());
     while !stop.requested() {
         from.wait(stop, None)?;
-        let Forwarded { frames, bytes, refused } = ports::forward(from, to, burst, &mut mending)?;
-        // ORDER: Relaxed, all three; counters that are only shown.
-        moved.frames.fetch_add(frames, Ordering::Relaxed);
-        moved.bytes.fetch_add(bytes, Ordering::Relaxed);
-        moved.refused.fetch_add(refused, Ordering::Relaxed);
+        let most = burst.unwrap_or_else(|| at_once(from));
+        let Forwarded { frames, bytes, refused } = ports::forward(from, to, most, &mut mending)?;
+        count(&moved.frames, frames);
+        count(&moved.bytes, bytes);
+        count(&moved.refused, refused);
     }
     Ok(())
+}
+
+/// Frames moved at once, at most, where nobody said: a quarter of what fits the ring, so that its senders get slots back while the
+/// rest is moved.
+fn at_once(from: &mut Receiver) -> usize {
+    match from {
+        Receiver::Rings(rx) => (rx.ring().likely_room() / 4).max(LEAST) as usize,
+        Receiver::Pcap(_) => BURST,
+    }
+}
+
+/// Adds to a counter that this thread alone writes: without a locked instruction, which would wait for the frames' stores.
+fn count(counter: &AtomicU64, n: u64) {
+    // ORDER: Relaxed, both; a counter that is only shown.
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
 }
 
 /// Shows the rates on a terminal, until the user wants to end.

@@ -30,7 +30,7 @@ fn bridge([one, other]: [(&Fake, &str); 2], arrive: [usize; 2], leave: [usize; 2
     let names = [one.1, other.1].map(String::from);
     let pump = Pump::of("bridge", vec![(names, [two_way(one), two_way(other)])], &stop).expect("a pump");
     std::thread::scope(|threads| {
-        let moving = threads.spawn(|| pump.run(256));
+        let moving = threads.spawn(|| pump.run(Some(256)));
         let ends = Ends(&stop);
         let lens = [60, 1514, 1000];
         let sent = arrive.map(|ring| -> Vec<Vec<u8>> {

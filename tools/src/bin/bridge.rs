@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tools::cli::{self, Error, text, value};
-use tools::pump::{self, Pump};
+use tools::pump::Pump;
 use tools::stop::Stop;
 use tools::units::{parse_count, parse_seconds};
 
@@ -16,7 +16,7 @@ usage: bridge -i PORT -i PORT [options]
 
   -i PORT       vale0:a, netmap:eth0, netmap:eth0^ (its host's side), or any other
                 port (through libpcap's calls); twice
-  -b FRAMES     most frames moved at once (256)
+  -b FRAMES     most frames moved at once (a quarter of the ring)
   -w SECONDS    wait before the start (0)
   -h, --help    this text
 
@@ -34,7 +34,7 @@ examples:
 
 struct Options {
     ports: [String; 2],
-    burst: usize,
+    burst: Option<usize>,
     wait: Duration,
 }
 
@@ -46,11 +46,11 @@ fn main() -> ExitCode {
 }
 
 fn parse(mut args: lexopt::Parser) -> Result<Option<Options>, Error> {
-    let (mut ports, mut burst, mut wait) = (Vec::new(), pump::BURST as u64, Duration::ZERO);
+    let (mut ports, mut burst, mut wait) = (Vec::new(), None, Duration::ZERO);
     while let Some(arg) = args.next()? {
         match arg {
             Short('i') => ports.push(value(&mut args, "-i", text)?),
-            Short('b') => burst = value(&mut args, "-b", parse_count)?,
+            Short('b') => burst = Some(value(&mut args, "-b", parse_count)?),
             Short('w') => wait = value(&mut args, "-w", parse_seconds)?,
             Short('h') | Long("help") => return Ok(None),
             other => return Err(other.unexpected().into()),
@@ -60,8 +60,10 @@ fn parse(mut args: lexopt::Parser) -> Result<Option<Options>, Error> {
     if ports[0] == ports[1] {
         return Err(Error::Usage(format!("{} can't be bridged to itself", ports[0])));
     }
-    let burst = usize::try_from(burst).ok().filter(|burst| *burst > 0);
-    let burst = burst.ok_or_else(|| Error::Usage("-b: at least one frame at once".into()))?;
+    if burst == Some(0) {
+        return Err(Error::Usage("-b: at least one frame at once".into()));
+    }
+    let burst = burst.map(|burst| usize::try_from(burst).unwrap_or(usize::MAX));
     Ok(Some(Options { ports, burst, wait }))
 }
 
