@@ -67,18 +67,28 @@ impl Drop for HeldUp<'_> {
 
 /// Waits for `need` free slots in a receiver's ring. The lock is not held.
 pub fn wait(sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room {
-    let started = Instant::now();
-    let room = wait_since(started, sender, peer, ring, need);
-    // ORDER: Relaxed; a sender's own note.
-    peer.waits_shortly.store(started.elapsed() < SHORT_WAIT, Ordering::Relaxed);
-    room
-}
-
-fn wait_since(started: Instant, sender: Sender<'_>, peer: &Peer, ring: &PeerRing, need: u32) -> Room {
     let flow_ms = sender.member.flow_ms();
     if sender.nonblocking || flow_ms == 0 {
         return Room::Full;
     }
+    let started = Instant::now();
+    let room = wait_since(started, Duration::from_millis(u64::from(flow_ms)), sender, peer, ring, need);
+    if let Room::Maybe = room {
+        // ORDER: Relaxed; a sender's own note.
+        peer.waits_shortly.store(started.elapsed() < SHORT_WAIT, Ordering::Relaxed);
+    }
+    room
+}
+
+/// As [`wait`], with so much patience.
+fn wait_since(
+    started: Instant,
+    patience: Duration,
+    sender: Sender<'_>,
+    peer: &Peer,
+    ring: &PeerRing,
+    need: u32,
+) -> Room {
     let page = &peer.page;
     let mut head = page.drain.look();
     // ORDER: Relaxed; a hint among senders.
@@ -99,7 +109,6 @@ fn wait_since(started: Instant, sender: Sender<'_>, peer: &Peer, ring: &PeerRing
         // ORDER: Relaxed; a look from outside the lock.
         ring.space(page.fill.peek().tail(), head).unwrap_or(0)
     };
-    let patience = Duration::from_millis(u64::from(flow_ms));
     // ORDER: Relaxed; a sender's own note.
     let spin = if peer.waits_shortly.load(Ordering::Relaxed) { SHORT_WAIT } else { SPIN };
     let mut progress = started;
