@@ -3,6 +3,7 @@
 use crate::flow::{self, Room};
 use crate::member::Member;
 use crate::{bell, place};
+use nm_core::clock::Clock;
 use nm_core::lock::{Held, Stuck};
 use nm_core::ring::peer::PeerRing;
 use nm_core::ring::slots::FrameRef;
@@ -104,18 +105,11 @@ impl Peer {
         })
     }
 
-    /// Whether the reader looks at its ring all the time, and gives frames without a time its own.
+    /// How the reader looks at its ring: as [`nm_core::shm::port_page::SleepLine::looking`].
     #[inline(always)]
-    pub fn is_watched(&self) -> bool {
+    pub fn looking(&self) -> u32 {
         // ORDER: Relaxed; what a stale value costs is said at `vale::rx`.
-        self.page.sleep.watching.load(Ordering::Relaxed) != 0
-    }
-
-    /// Whether the reader spins for single frames, and finds the last one beside its tail.
-    #[inline(always)]
-    pub fn is_glanced_at(&self) -> bool {
-        // ORDER: Relaxed; the frame is in its slot in any case.
-        self.page.sleep.glances.load(Ordering::Relaxed) != 0
+        self.page.sleep.looking.load(Ordering::Relaxed)
     }
 
     /// Puts frames into the port's ring: one lock, one publication, one bell, unless the ring fills up on the way.
@@ -171,8 +165,17 @@ impl Peer {
     ///
     /// Written flat, over scalars: a struct that is stored in parts and loaded as a whole waits until the processor's
     /// store queue has drained, here behind lines that the reader still has; that took two thirds of a frame's time.
+    ///
+    /// With `GLANCED` it is shown beside its tail, if it fits there.
     #[inline(always)]
-    pub fn deliver_one(&self, member: &Member, tag: u32, fences: Fences, frame: FrameRef<'_>, time_ns: u64) -> bool {
+    pub fn deliver_one<const GLANCED: bool>(
+        &self,
+        member: &Member,
+        tag: u32,
+        fences: Fences,
+        frame: FrameRef<'_>,
+        time_ns: u64,
+    ) -> bool {
         let need = self.ring.free_for(frame.len());
         if !self.page.lock.enter_biased(tag, fences) {
             return false;
@@ -195,7 +198,7 @@ impl Peer {
         };
         count(&holder.received, 1);
         count(&holder.received_bytes, frame.len() as u64);
-        if frame.len() <= BESIDE && self.is_glanced_at() {
+        if GLANCED && frame.len() <= BESIDE {
             self.page.fill.publish_beside((tail, new_tail), holder, frame.len(), |at| frame.eight(at));
         } else {
             self.page.fill.publish(new_tail, holder);
@@ -205,6 +208,20 @@ impl Peer {
         let filled = self.ring.filled(new_tail, head).unwrap_or(u32::MAX);
         bell::ring_if_armed(&self.page, filled, || self.write_fifo(member));
         true
+    }
+
+    /// [`Peer::deliver_one`] to a reader who spins for single frames, apart from that for streams, whose registers are few.
+    #[inline(never)]
+    pub fn deliver_to_glance(
+        &self,
+        member: &Member,
+        tag: u32,
+        fences: Fences,
+        frame: FrameRef<'_>,
+        time: &mut Clock,
+    ) -> bool {
+        self.page.fill.ask();
+        self.deliver_one::<true>(member, tag, fences, frame, time.now())
     }
 
     #[inline(always)]

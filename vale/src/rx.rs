@@ -11,7 +11,7 @@ use crate::member::Member;
 use nm_core::bell;
 use nm_core::clock::{Clock, Moment};
 use nm_core::ring::filled;
-use nm_core::shm::port_page::{Beside, Filled};
+use nm_core::shm::port_page::{Beside, Filled, GLANCING, WATCHING};
 use nm_core::sync::Ordering;
 use nm_core::{Glance, PortError, PortRx, RxFrame, RxRing, Woken, sys};
 use std::fs::File;
@@ -149,7 +149,7 @@ impl Rx {
         self.lone = if ready == 1 { before.saturating_add(1) } else { 0 };
         if (before >= LONE) != (self.lone >= LONE) {
             // ORDER: Relaxed; what a stale value costs is time.
-            self.member.page.sleep.glances.store(u32::from(self.lone >= LONE), Ordering::Relaxed);
+            self.member.page.sleep.looking.store(if self.lone >= LONE { GLANCING } else { 0 }, Ordering::Relaxed);
         }
     }
 
@@ -173,10 +173,11 @@ impl Rx {
     /// Begins or ends the watch; ending it takes the time for what was found, and for what may still come without one.
     #[inline]
     fn set_watching(&mut self, watching: bool) {
-        let word = &self.member.page.sleep.watching;
+        let word = &self.member.page.sleep.looking;
         // ORDER: Relaxed, both; what a stale value costs is said above.
-        if word.load(Ordering::Relaxed) != u32::from(watching) {
-            word.store(u32::from(watching), Ordering::Relaxed);
+        let looking = if watching { WATCHING } else { 0 };
+        if word.load(Ordering::Relaxed) != looking {
+            word.store(looking, Ordering::Relaxed);
             if !watching {
                 self.ring.set_stamp(self.clock.now());
             }
@@ -360,11 +361,14 @@ impl PortRx for Rx {
         // the line away from who is about to write it.
         let now = Clock::moment();
         let found = self.member.page.fill.look();
-        if found != self.found
-            && self.ring.head() == self.published
-            && let Some(frame) = self.take_beside(found, now)
-        {
-            return Ok(Glance::Frame(frame));
+        if self.ring.head() == self.published {
+            if found == self.found {
+                self.looked = now;
+                return Ok(Glance::Nothing);
+            }
+            if let Some(frame) = self.take_beside(found, now) {
+                return Ok(Glance::Frame(frame));
+            }
         }
         let ready = self.sync();
         if ready == 0 {

@@ -12,6 +12,7 @@ use nm_core::clock::Clock;
 use nm_core::ring::outgoing::Outgoing;
 use nm_core::ring::peer::PeerRing;
 use nm_core::ring::slots::{FrameRef, MAX_FRAME};
+use nm_core::shm::port_page::{GLANCING, WATCHING};
 use nm_core::shm::switch_page::PORTS;
 use nm_core::sync::{Fences, Ordering};
 use nm_core::{Forwarded, PortError, PortKind, PortTx, RxRing, TxRing};
@@ -173,7 +174,7 @@ impl Tx {
                 if !wanted(0, target) {
                     return 0;
                 }
-                if peer.deliver_one(sender.member, sender.tag, sender.fences, frame, time_ns) {
+                if peer.deliver_one::<false>(sender.member, sender.tag, sender.fences, frame, time_ns) {
                     delivered(0);
                     return 1;
                 }
@@ -271,11 +272,15 @@ impl PortTx for Tx {
             && self.routes.is_quiet()
             && let Some(peer) = self.routes.peer(&self.member, port)
         {
-            if peer.is_glanced_at() {
-                peer.page.fill.ask();
-            }
-            let time_ns = if peer.is_watched() { 0 } else { self.clock.now() };
-            if peer.deliver_one(&self.member, self.tag, self.fences, frame, time_ns) {
+            let (member, tag, fences) = (&self.member, self.tag, self.fences);
+            let delivered = match peer.looking() {
+                GLANCING => peer.deliver_to_glance(member, tag, fences, frame, &mut self.clock),
+                how => {
+                    let time_ns = if how == WATCHING { 0 } else { self.clock.now() };
+                    peer.deliver_one::<false>(member, tag, fences, frame, time_ns)
+                }
+            };
+            if delivered {
                 if self.without_clock == 0 {
                     peer.page.holder.processor.note();
                 }

@@ -60,7 +60,7 @@ impl Processor {
 /// Written by whoever holds the lock: what was put into the receive ring. The reader looks at this line all the time, so who fills
 /// only stores here, once for each publication, and reads what it needs in [`HolderLine`].
 ///
-/// A reader who spins for single frames ([`SleepLine::glances`]) finds the last frame beside its tail, if it fits the line: that one
+/// A reader who spins for single frames ([`GLANCING`]) finds the last frame beside its tail, if it fits the line: that one
 /// line travels to it, and neither the slot nor the frame's own place. Between far processors that took a round trip of two programs
 /// that spin from 0.86 to 0.70 us, and to 0.63 where the line is asked for ahead ([`FillLine::ask`]). The frame lies in its slot all the same: what is here is a copy for who comes at once.
 #[repr(C, align(128))]
@@ -244,6 +244,11 @@ impl DrainLine {
     }
 }
 
+/// In [`SleepLine::looking`]: all the time, so that frames need no time, it gives them its own.
+pub const WATCHING: u32 = 1;
+/// In [`SleepLine::looking`]: by calls that don't wait, and it finds one frame at a time, which is shown beside its tail.
+pub const GLANCING: u32 = 2;
+
 /// How the reader sleeps.
 #[repr(C, align(128))]
 #[derive(Default)]
@@ -252,14 +257,12 @@ pub struct SleepLine {
     pub armed: AtomicU32,
     /// The futex word: counts rings.
     pub bell: AtomicU32,
-    /// 1 while the reader looks at the ring all the time: frames need no time, it gives them its own.
-    pub watching: AtomicU32,
+    /// How the reader looks at the ring: 0, [`WATCHING`], [`GLANCING`].
+    pub looking: AtomicU32,
     /// 1 while the reader naps on the clock: it comes by itself, soon.
     pub napping: AtomicU32,
     /// The number of the thread that waited last, or opened the port, as gettid(2) tells. A hint.
     pub thread: AtomicU32,
-    /// 1 while the reader looks by calls that don't wait, and finds one frame at a time: it is shown beside its tail.
-    pub glances: AtomicU32,
     /// 1 while the reader, who sends on what lies in its ring, waits for room in another one.
     pub held_up: AtomicU32,
 }
