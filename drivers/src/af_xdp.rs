@@ -58,8 +58,9 @@ use nm_core::name::{NetmapName, NetmapRings};
 use nm_core::shm::layout::write_interface;
 use nm_core::shm::mapping::Mapping;
 use nm_core::shm::place::RESERVED_BUFS;
+use nm_core::sync::{AtomicU64, count, count_together};
 use nm_core::{Port, PortControl, PortError, PortInfo, PortKind, RxRing, Stats, TxRing};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use umem::Layout;
 
@@ -343,25 +344,9 @@ struct Counters {
     malformed: AtomicU64,
 }
 
-/// Adds to a counter that one thread writes: a locked instruction would wait for all the stores before it.
-#[inline(always)]
-fn count(counter: &AtomicU64, n: u64) {
-    // ORDER: Relaxed, both; a counter.
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
-}
-
-/// Takes off from such a counter.
+/// Takes off from a counter that one thread writes.
 fn uncount(counter: &AtomicU64, n: u64) {
     count(counter, n.wrapping_neg());
-}
-
-/// Adds to a counter that several threads write.
-#[inline(always)]
-fn count_together(counter: &AtomicU64, n: u64) {
-    if n > 0 {
-        // ORDER: Relaxed; a counter.
-        counter.fetch_add(n, Ordering::Relaxed);
-    }
 }
 
 impl Shared {

@@ -31,10 +31,11 @@ pub use request::PortFacts;
 use memory::Rings;
 use nm_core::abi::{NR_EXCLUSIVE, NR_MONITOR_RX, NR_MONITOR_TX, NR_RX_RINGS_ONLY, NR_TX_RINGS_ONLY};
 use nm_core::name::{NetmapName, NetmapRings};
+use nm_core::sync::{AtomicU64, count_together};
 use nm_core::{Port, PortControl, PortError, PortInfo, PortKind, Stats, sys};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::sys::interface;
 use crate::sys::wait::Event;
@@ -160,14 +161,6 @@ struct Counters {
     malformed: AtomicU64,
 }
 
-/// Adds to a counter.
-fn count(counter: &AtomicU64, n: u64) {
-    if n > 0 {
-        // ORDER: Relaxed; a counter.
-        counter.fetch_add(n, Ordering::Relaxed);
-    }
-}
-
 impl<D: Device> Shared<D> {
     /// Whether [`PortControl::wake`] was called; forgets it.
     fn take_wake(&self) -> bool {
@@ -225,7 +218,7 @@ impl<D: Device> PortControl for Shared<D> {
     }
 
     fn count_rejected(&self, frames: u64) {
-        count(&self.counters.rejected, frames);
+        count_together(&self.counters.rejected, frames);
     }
 }
 

@@ -23,6 +23,7 @@ use crate::guard;
 use crate::handle::{self, Active, BREAK, CLOSED, Handle, Live, Source};
 use crate::offline;
 use libc::{c_int, c_uchar, timeval};
+use nm_core::sync::count;
 use nm_core::{Glance, PortRx, RxFrame, sys};
 pub(crate) use refill::batch_time;
 use refill::{BATCH_SLOTS, HOLD, Refill, Round, WINDOW, flush_rejected, glance, refill, take_break};
@@ -175,12 +176,12 @@ impl Rx {
             // SAFETY: a frame that the ring hands out is `len` bytes of its memory until it is released.
             caplen = caplen.min(unsafe { program.verdict(frame.data, frame.len) });
             if caplen == 0 {
-                reject(unflushed);
+                count(unflushed, 1);
                 return None;
             }
         }
         if !self.deliver {
-            reject(unflushed);
+            count(unflushed, 1);
             return None;
         }
         Some(pcap_pkthdr { ts: self.stamp(frame.time_ns), caplen, len: frame.len })
@@ -204,12 +205,6 @@ impl Rx {
 #[cold]
 fn now_ns() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
-}
-
-#[inline(always)]
-fn reject(unflushed: &AtomicU64) {
-    // ORDER: Relaxed: a counter; only the reader writes it.
-    unflushed.store(unflushed.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
 /// After a call's last frame, inside a guard.

@@ -5,6 +5,23 @@ pub use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(loom)]
 pub use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
+/// Adds to a counter that has one writer at a time, as its owner or who holds the lock: a locked instruction would wait for all the
+/// stores before it.
+#[inline(always)]
+pub fn count(counter: &AtomicU64, n: u64) {
+    // ORDER: Relaxed, both; a counter, and nobody else writes it.
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+}
+
+/// Adds to a counter that several may write.
+#[inline(always)]
+pub fn count_together(counter: &AtomicU64, n: u64) {
+    if n > 0 {
+        // ORDER: Relaxed; a counter.
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
 /// How a rare party and a frequent one order their stores before their loads.
 ///
 /// Two parties each store one word, then load the other's; at least one must see the other's store. The frequent

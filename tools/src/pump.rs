@@ -10,6 +10,7 @@ use crate::table::{Align, Table};
 use crate::terminal::ProgressLine;
 use crate::units::{per_second, pps};
 use nm_core::name::{NetmapRings, PortName};
+use nm_core::sync::count;
 use nm_core::{Forwarded, PortControl, PortInfo, Stats};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -205,12 +206,6 @@ fn at_once(from: &mut Receiver) -> usize {
         Receiver::Rings(rx) => (rx.ring().likely_room() / 4).max(LEAST) as usize,
         Receiver::Pcap(_) => BURST,
     }
-}
-
-/// Adds to a counter that this thread alone writes: without a locked instruction, which would wait for the frames' stores.
-fn count(counter: &AtomicU64, n: u64) {
-    // ORDER: Relaxed, both; a counter that is only shown.
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
 }
 
 /// Shows the rates on a terminal, until the user wants to end.

@@ -11,7 +11,7 @@ use nm_core::shm::layout::Layout;
 use nm_core::shm::mapping::{Mapping, View};
 use nm_core::shm::port_page::{BESIDE, PORT_MAGIC, PortPage};
 use nm_core::shm::switch_page::VERSION;
-use nm_core::sync::{AtomicU64, Fences, Ordering};
+use nm_core::sync::{Fences, Ordering, count, count_together};
 use nm_core::sys;
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -135,7 +135,7 @@ impl Peer {
                 None => match self.begin(sender) {
                     Some(f) => entered.insert(f),
                     None => {
-                        add(&self.page.drops.stalled, 1);
+                        count_together(&self.page.drops.stalled, 1);
                         continue;
                     }
                 },
@@ -265,7 +265,7 @@ impl Peer {
     /// own word is in order.
     #[cold]
     fn repair<'p>(&'p self, held: Held<'p>) -> Option<Filling<'p>> {
-        add(&self.page.drops.malformed, 1);
+        count_together(&self.page.drops.malformed, 1);
         let head = self.page.drain.look();
         let space = self.ring.space(head, head)?;
         // ORDER: Relaxed; under the lock.
@@ -277,7 +277,7 @@ impl Peer {
     #[cold]
     fn wait_for_room<'p>(&'p self, sender: Sender<'p>, need: u32) -> Option<Filling<'p>> {
         if need >= self.ring.num_slots() {
-            add(&self.page.drops.long, 1);
+            count_together(&self.page.drops.long, 1);
             return None;
         }
         // A reader that wants more frames than fit, long as they are, has slept enough.
@@ -287,23 +287,23 @@ impl Peer {
             match flow::wait(sender, self, &self.ring, need) {
                 Room::Maybe => {}
                 Room::Full => {
-                    add(&self.page.drops.full, 1);
+                    count_together(&self.page.drops.full, 1);
                     return None;
                 }
                 Room::Stalled => {
-                    add(&self.page.drops.stalled, 1);
+                    count_together(&self.page.drops.stalled, 1);
                     return None;
                 }
             }
             let Some(mut f) = self.begin(sender) else {
-                add(&self.page.drops.stalled, 1);
+                count_together(&self.page.drops.stalled, 1);
                 return None;
             };
             if f.space >= need || f.look_for_space(need) {
                 return Some(f);
             }
         }
-        add(&self.page.drops.full, 1);
+        count_together(&self.page.drops.full, 1);
         None
     }
 
@@ -347,7 +347,7 @@ impl Filling<'_> {
                 self.peer.page.holder.head_seen.store(head, Ordering::Relaxed);
                 self.space = space;
             }
-            None => add(&self.peer.page.drops.malformed, 1),
+            None => count_together(&self.peer.page.drops.malformed, 1),
         }
         self.space >= need
     }
@@ -363,7 +363,7 @@ impl Filling<'_> {
                 true
             }
             Err(_) => {
-                add(&self.peer.page.drops.malformed, 1);
+                count_together(&self.peer.page.drops.malformed, 1);
                 false
             }
         }
@@ -394,17 +394,4 @@ impl Filling<'_> {
         let filled = peer.ring.filled(tail, head).unwrap_or(u32::MAX);
         bell::ring_if_armed(&peer.page, filled, || peer.write_fifo(sender.member));
     }
-}
-
-/// Adds to a counter that has one writer at a time: its owner, or who holds the lock.
-#[inline(always)]
-pub fn count(counter: &AtomicU64, n: u64) {
-    // ORDER: Relaxed; a counter.
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
-}
-
-/// Adds to a counter that anybody may write.
-pub fn add(counter: &AtomicU64, n: u64) {
-    // ORDER: Relaxed; a counter.
-    counter.fetch_add(n, Ordering::Relaxed);
 }

@@ -12,7 +12,7 @@ use nm_core::bell;
 use nm_core::clock::{Clock, Moment};
 use nm_core::ring::filled;
 use nm_core::shm::port_page::{Beside, Filled, GLANCING, WATCHING};
-use nm_core::sync::Ordering;
+use nm_core::sync::{Ordering, count_together};
 use nm_core::{Glance, PortError, PortRx, RxFrame, RxRing, Woken, sys};
 use std::fs::File;
 use std::io::ErrorKind;
@@ -121,7 +121,7 @@ impl Rx {
         }
         let malformed = self.ring.take_malformed();
         if malformed != 0 {
-            crate::peer::add(&self.member.page.drops.malformed, malformed);
+            count_together(&self.member.page.drops.malformed, malformed);
         }
         self.ring.ready()
     }

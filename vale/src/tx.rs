@@ -5,7 +5,7 @@
 //! from the caller's memory straight into the receiver's buffer.
 
 use crate::member::Member;
-use crate::peer::{Once, Peer, Sender, Source, count};
+use crate::peer::{Once, Peer, Sender, Source};
 use crate::route::{Routes, Target};
 use crate::table::age_of;
 use nm_core::clock::Clock;
@@ -14,7 +14,7 @@ use nm_core::ring::peer::PeerRing;
 use nm_core::ring::slots::{FrameRef, MAX_FRAME};
 use nm_core::shm::port_page::{GLANCING, WATCHING};
 use nm_core::shm::switch_page::PORTS;
-use nm_core::sync::{Fences, Ordering};
+use nm_core::sync::{Fences, Ordering, count, count_together};
 use nm_core::{Forwarded, PortError, PortKind, PortTx, RxRing, TxRing};
 use std::sync::Arc;
 
@@ -308,7 +308,7 @@ impl PortTx for Tx {
         let (to, malformed) = frames.done();
         ring.consume(to);
         if malformed != 0 {
-            crate::peer::add(&self.member.page.drops.malformed, malformed);
+            count_together(&self.member.page.drops.malformed, malformed);
         }
         self.ring = Some(ring);
         Ok(sent)

@@ -7,9 +7,9 @@
 //! Nothing is copied and, while frames are there, nothing asked of the kernel. All queues end in one ring, in the order
 //! in which they are looked at; the frames carry their times.
 
+use super::Shared;
 use super::ring::{Cells, Descriptor, Filler, Taker};
 use super::umem::Chunks;
-use super::{Shared, count, count_together};
 use crate::bpf::METADATA_LEN;
 use crate::bpf::metadata::{MARK_BACK, MARKED, MARKED_BY_CARD, TIME_BACK};
 use crate::stamping::CardTimes;
@@ -20,6 +20,7 @@ use crate::times::Times;
 use nm_core::abi::NS_MOREFRAG;
 use nm_core::clock::Clock;
 use nm_core::ring::slots::{Buffer, Piece};
+use nm_core::sync::{count, count_together};
 use nm_core::{PortError, PortRx, RxRing, Woken};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, RawFd};

@@ -14,10 +14,11 @@
 use super::kicker::{Kicker, Trouble};
 use super::ring::{Cells, Descriptor, Filler, Taker};
 use super::umem::Chunks;
-use super::{Shared, count, count_together, uncount};
+use super::{Shared, uncount};
 use crate::sys::interface::Interface;
 use nm_core::abi::NS_MOREFRAG;
 use nm_core::ring::slots::Piece;
+use nm_core::sync::{count, count_together};
 use nm_core::{PortError, PortTx, TxRing};
 use std::io;
 use std::sync::Arc;

@@ -2,9 +2,10 @@
 
 use crate::sys::wait::Event;
 use nm_core::shm::layout::{BUF_SIZE, Layout};
+use nm_core::sync::{AtomicU64, count_together};
 use nm_core::{PortControl, PortInfo, PortKind, Stats};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The control of a port.
 pub struct Control {
@@ -50,14 +51,6 @@ pub struct Counters {
     pub malformed: AtomicU64,
     /// Frames taken from the kernel that did not get into the ring.
     pub lost: AtomicU64,
-}
-
-/// Adds to a counter.
-pub fn count(counter: &AtomicU64, n: u64) {
-    if n > 0 {
-        // ORDER: Relaxed; a counter.
-        counter.fetch_add(n, Ordering::Relaxed);
-    }
 }
 
 impl Control {
@@ -115,7 +108,7 @@ impl PortControl for Control {
     fn stats(&self) -> Stats {
         let c = &self.counters;
         let since = (self.kernel)();
-        count(&c.dropped_full, since.dropped);
+        count_together(&c.dropped_full, since.dropped);
         // ORDER: Relaxed, all of these; counters.
         let shown = self.shown.fetch_add(since.shown, Ordering::Relaxed) + since.shown;
         let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
@@ -156,6 +149,6 @@ impl PortControl for Control {
     }
 
     fn count_rejected(&self, frames: u64) {
-        count(&self.counters.rejected, frames);
+        count_together(&self.counters.rejected, frames);
     }
 }

@@ -1,16 +1,15 @@
 //! Towards the application: from a source into our region's ring, and waiting for frames.
 
-use super::control::count;
 use super::{Control, Counters, Source};
 use crate::sys::wait::{Any, Event, poll};
 use nm_core::ring::peer::PeerRing;
 use nm_core::ring::slots::{FrameRef, MAX_FRAME};
 use nm_core::shm::mapping::Mapping;
+use nm_core::sync::{AtomicU64, count_together};
 use nm_core::{PortError, PortRx, RxRing, Woken};
 use std::io::ErrorKind;
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 /// Who waits for many frames looks by the clock instead of being woken for each.
@@ -74,13 +73,13 @@ impl Filler<'_> {
 
     /// Counts a frame that was taken and is not put.
     pub fn lose(&self, why: &AtomicU64) {
-        count(why, 1);
+        count_together(why, 1);
         self.pass_over();
     }
 
     /// Counts a frame that was taken and is none of this port's.
     pub fn pass_over(&self) {
-        count(&self.counters.lost, 1);
+        count_together(&self.counters.lost, 1);
     }
 }
 
@@ -98,10 +97,10 @@ impl<S: Source> Rx<S> {
         let space = self.fill.space(tail, self.ring.head()).unwrap_or(0);
         let mut to = Filler { ring: &self.fill, tail, space, frames: 0, bytes: 0, counters };
         self.source.pull(&mut to);
-        count(&counters.received, to.frames);
-        count(&counters.received_bytes, to.bytes);
+        count_together(&counters.received, to.frames);
+        count_together(&counters.received_bytes, to.bytes);
         self.ring.set_tail(to.tail);
-        count(&counters.malformed, self.ring.take_malformed());
+        count_together(&counters.malformed, self.ring.take_malformed());
         self.ring.ready()
     }
 

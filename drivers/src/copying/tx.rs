@@ -3,10 +3,10 @@
 //! A sink that is full refuses a frame at once where no queue stands before it. A sender that may wait tries again, sleeping
 //! shortly, while that lasts no longer than the flow-control time of a switch.
 
-use super::control::count;
 use super::{Control, Sink};
 use nm_core::ring::slots::MAX_FRAME;
 use nm_core::shm::mapping::Mapping;
+use nm_core::sync::count_together;
 use nm_core::{PortError, PortTx, TxRing};
 use std::io;
 use std::sync::Arc;
@@ -77,8 +77,8 @@ impl<K: Sink> PortTx for Tx<K> {
         let sink = &mut self.sink;
         patiently(nonblocking, || sink.send(std::iter::once(frame), nonblocking))
             .map_err(|e| refusal(&self.control.name, len, e))?;
-        count(&self.control.counters.sent, 1);
-        count(&self.control.counters.sent_bytes, len as u64);
+        count_together(&self.control.counters.sent, 1);
+        count_together(&self.control.counters.sent_bytes, len as u64);
         Ok(())
     }
 
@@ -118,14 +118,14 @@ impl<K: Sink> PortTx for Tx<K> {
                 let frames = (done..ends.len()).map(|n| &bytes[begin(n)..ends[n].0]);
                 match patiently(nonblocking, || sink.send(frames.clone(), nonblocking)) {
                     Ok(sent) => {
-                        count(&counters.sent, sent as u64);
-                        count(&counters.sent_bytes, (begin(done + sent) - begin(done)) as u64);
+                        count_together(&counters.sent, sent as u64);
+                        count_together(&counters.sent_bytes, (begin(done + sent) - begin(done)) as u64);
                         left_the_ring += sent as u32;
                         done += sent;
                     }
                     Err(e) => match refusal(&control.name, 0, e) {
                         PortError::TooLong { .. } => {
-                            count(&counters.dropped_long, 1);
+                            count_together(&counters.dropped_long, 1);
                             *refused = (refused.0 + 1, refused.1 + (ends[done].0 - begin(done)) as u64);
                             done += 1;
                         }
@@ -141,7 +141,7 @@ impl<K: Sink> PortTx for Tx<K> {
             }
             ring.consume(at);
         }
-        count(&counters.malformed, ring.take_malformed());
+        count_together(&counters.malformed, ring.take_malformed());
         Ok(left_the_ring)
     }
     fn take_refused(&mut self) -> (u64, u64) {

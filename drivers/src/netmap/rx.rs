@@ -5,9 +5,10 @@
 //! a nested read goes on to the next keeps its slots, and is given back when its turn comes again.
 
 use super::memory::HwRing;
-use super::{Device, Direction, Shared, count, now};
+use super::{Device, Direction, Shared, now};
 use nm_core::shm::layout::Layout;
 use nm_core::shm::mapping::Mapping;
+use nm_core::sync::count_together;
 use nm_core::{PortError, PortRx, RxRing, Woken};
 use std::io::{self, ErrorKind};
 use std::os::fd::RawFd;
@@ -51,9 +52,9 @@ impl<D: Device> Rx<D> {
         for hw in &mut self.rings {
             let time_ns = hw.synced_at().unwrap_or_else(now);
             let (frames, bytes) = hw.ring.learn_tail(time_ns);
-            count(&self.shared.counters.received, frames);
-            count(&self.shared.counters.received_bytes, bytes);
-            count(&self.shared.counters.malformed, hw.ring.take_malformed());
+            count_together(&self.shared.counters.received, frames);
+            count_together(&self.shared.counters.received_bytes, bytes);
+            count_together(&self.shared.counters.malformed, hw.ring.take_malformed());
         }
         self.turn()
     }

@@ -3,8 +3,9 @@
 //! A card's ring that is full is waited for as a switch's receiver is: while it makes progress, up to the flow-control time
 //! without any.
 
-use super::{Device, Direction, Shared, count};
+use super::{Device, Direction, Shared};
 use nm_core::ring::slots::MAX_FRAME;
+use nm_core::sync::count_together;
 use nm_core::{Forwarded, PortError, PortTx, RxRing, TxRing};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,7 +41,7 @@ fn sync<D: Device>(shared: &Shared<D>, ring: &mut TxRing) -> Result<(), PortErro
     ring.publish_head();
     shared.sync(Direction::Tx)?;
     ring.learn_tail();
-    count(&shared.counters.malformed, ring.take_malformed());
+    count_together(&shared.counters.malformed, ring.take_malformed());
     Ok(())
 }
 
@@ -93,14 +94,14 @@ impl<D: Device> PortTx for Tx<D> {
             return Err(PortError::NoRoom);
         }
         if !ring.put(frame) {
-            count(&shared.counters.malformed, ring.take_malformed());
+            count_together(&shared.counters.malformed, ring.take_malformed());
             let path = format!("{}: transmit ring", shared.name);
             return Err(PortError::Corrupt { path, why: "a slot names no buffer" });
         }
         sync(shared, ring)?;
         *shown = ring.head();
-        count(&shared.counters.sent, 1);
-        count(&shared.counters.sent_bytes, len as u64);
+        count_together(&shared.counters.sent, 1);
+        count_together(&shared.counters.sent_bytes, len as u64);
         Ok(())
     }
 
@@ -120,8 +121,8 @@ impl<D: Device> PortTx for Tx<D> {
             *shown = next;
         }
         sync(shared, ring)?;
-        count(&shared.counters.sent, frames.into());
-        count(&shared.counters.sent_bytes, bytes);
+        count_together(&shared.counters.sent, frames.into());
+        count_together(&shared.counters.sent_bytes, bytes);
         Ok(frames)
     }
 
@@ -143,8 +144,8 @@ impl<D: Device> PortTx for Tx<D> {
                 forwarded.refused += 1;
             }
         }
-        count(&shared.counters.sent, forwarded.frames);
-        count(&shared.counters.sent_bytes, forwarded.bytes);
+        count_together(&shared.counters.sent, forwarded.frames);
+        count_together(&shared.counters.sent_bytes, forwarded.bytes);
         Ok(forwarded)
     }
 }
