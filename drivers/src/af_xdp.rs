@@ -1,7 +1,7 @@
 //! A card's rings through AF_XDP: the kernel's own driver, a program of ours in it, and memory that both share.
 //!
 //! ```text
-//!   card, queue q --> [bpf] the filter: refused frames go on to the host
+//!   card, queue q --> [bpf] the filter: refused frames go on to the host (and nowhere with `/x`)
 //!                        | accepted
 //!                     socket of q: receive ring --> [rx] --> region's receive ring --> the application
 //!                                  fill ring    <-- [rx] <-- released slots
@@ -52,8 +52,9 @@ use crate::sys::netlink;
 use crate::sys::packet::PacketSocket;
 use crate::sys::wait::Event;
 use crate::sys::xdp::{Binding, XdpSocket};
-use attach::Attachment;
+use attach::{Attachment, Wanted};
 use error::Failure;
+use nm_core::abi::NR_EXCLUSIVE;
 use nm_core::name::{NetmapName, NetmapRings};
 use nm_core::shm::layout::write_interface;
 use nm_core::shm::mapping::Mapping;
@@ -242,7 +243,9 @@ impl Opening<'_> {
         // buffer has no room for that.
         let tags = mode != Mode::ZeroCopy || !pieces;
         let stamped = self.options.card_times.is_some();
-        let attachment = match Attachment::new(card.index, mode.hook(), self.queues, pieces, tags, stamped) {
+        let exclusive = self.name.flags & NR_EXCLUSIVE != 0;
+        let wanted = Wanted { mode: mode.hook(), queues: self.queues, frags: pieces, tags, stamped, exclusive };
+        let attachment = match Attachment::new(card.index, &wanted) {
             Ok(attachment) => attachment,
             Err(error) if mode != Mode::Generic && error::is_about_the_mode(&error) => {
                 return Err(Attempt::Next(failure.driver(error)));

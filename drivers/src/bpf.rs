@@ -8,8 +8,8 @@
 //!      └───────┬────────┘ (and out again before the host gets the frame)
 //!      ┌───────▼────────┐ refuses
 //!      │ the filter     ├──────────────────────────────> passed + 1 ──> the host, untouched
-//!      └───────┬────────┘                                                   ▲
-//!      ┌───────▼────────┐                                                   │
+//!      └───────┬────────┘  (an exclusive port, of queues with a socket:     ▲
+//!      ┌───────▼────────┐   the frame ends here)                            │
 //!      │ metadata       │ time, generation: 16 bytes in front of the frame  │
 //!      └───────┬────────┘ (a driver without room for them: nothing)         │
 //!      ┌───────▼────────┐ no socket                                         │

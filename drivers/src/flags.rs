@@ -2,7 +2,7 @@
 //!
 //! | | AF_XDP | host rings | AF_PACKET |
 //! |---|---|---|---|
-//! | `x` exclusive | always so | always so | refused: a packet socket shares the card with everybody |
+//! | `x` exclusive | the host gets nothing of the port's queues: what the filter refuses ends there. (Nobody else has the rings, with `x` or without) | always so | refused: a packet socket shares the card with everybody |
 //! | `R` the receive rings alone | the port sends nothing | the same | the same |
 //! | `T` the transmit rings alone | refused: whatever takes the card's rings takes what they receive | refused | refused |
 //! | `t`, `r`, `z` monitors of somebody's rings | refused: nobody but the module can reach them | refused | refused |

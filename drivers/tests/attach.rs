@@ -52,19 +52,8 @@ fn last_byte(value: u32) -> XdpFilter {
 /// The program of a port without sockets.
 fn program(counters: &Counters, filter: &XdpFilter) -> OwnedFd {
     let sockets = map_create(MapKind::Xsk, "sockets", 4, 1, 0).expect("a map");
-    let xskmap = sockets.as_fd();
-    XdpProgram {
-        xskmap,
-        counters,
-        filter: Some(filter),
-        generation: 1,
-        time: true,
-        frags: false,
-        tags: None,
-        card_time: None,
-    }
-    .load()
-    .expect("loaded")
+    let program = XdpProgram::new(sockets.as_fd(), counters);
+    XdpProgram { filter: Some(filter), generation: 1, ..program }.load().expect("loaded")
 }
 
 fn send(from: &str, frames: std::ops::Range<u32>) {
@@ -98,7 +87,7 @@ fn every_frame_meets_the_filter_or_its_successor() {
             let link = attach_xdp(program(&counters, &last_byte(7)).as_fd(), number("va"), mode).expect("attached");
             send("vb", 0..256);
             wait_for("256 frames", || {
-                counters.read().expect("counts") == Counts { accepted: 0, passed: 255, unclaimed: 1 }
+                counters.read().expect("counts") == Counts { passed: 255, unclaimed: 1, ..Counts::default() }
             });
             // Another filter, while frames go by: none is counted twice or not at all.
             std::thread::scope(|threads| {

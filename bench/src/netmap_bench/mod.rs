@@ -107,7 +107,8 @@ const NOTES: &str = "
   socket*: `sendmmsg` with 64 frames a call; veth copies these into pages before an XDP program sees them, a card does not.
 - *the machine's CPU time*: all processors from the beginning of a round to its end, idle time taken off, for a million frames
   offered, 300,000 a second, UDP, of which one in 100 passes `udp dst port 53`; the others go on to the host, which drops them as not
-  its own. It includes the sender and that drop. *The sender's and the reader's*: of these two processes, with the softirqs that ran
+  its own. It includes the sender and that drop. *ours, /x* is `netmap:v1/x`: the port has the card to itself, and
+  what its filter refuses ends in the driver. *The sender's and the reader's*: of these two processes, with the softirqs that ran
   inside them, which on veth is all of the receiving side; this figure stands also where other programs run. *More than when nobody captures*: without what a round takes that has no capture.
 - *our own code*: the AF_XDP port's code on rings in memory (frames of 60 bytes, 4,096 buffers, receive times taken out of the
   frames' metadata), the time of the lines that play the kernel not counted.

@@ -198,17 +198,7 @@ pub fn program(accepted: bool) -> Result<Own, String> {
     let filter = XdpFilter::new(&insns).map_err(|e| e.to_string())?;
     let sockets = bpf::map_create(MapKind::Xsk, "bench_sockets", 4, 1, 0).map_err(|e| format!("bpf map: {e}"))?;
     let counters = Counters::new().map_err(|e| e.to_string())?;
-    let (xskmap, counters) = (sockets.as_fd(), &counters);
-    let port = XdpProgram {
-        xskmap,
-        counters,
-        filter: Some(&filter),
-        generation: 1,
-        time: true,
-        frags: false,
-        tags: None,
-        card_time: None,
-    };
+    let port = XdpProgram { filter: Some(&filter), generation: 1, ..XdpProgram::new(sockets.as_fd(), &counters) };
     let program = port.load().map_err(|e| e.to_string())?;
     let (mut frame, _) = frame::datagram();
     let port: u16 = if accepted { 53 } else { 9 };

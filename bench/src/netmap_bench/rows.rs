@@ -47,14 +47,16 @@ pub struct Bench<'a> {
 struct Who {
     name: &'static str,
     lib: &'static str,
-    /// Before the interface's name.
+    /// Before the interface's name, and behind it.
     prefix: &'static str,
+    flags: &'static str,
     driver: &'static str,
 }
 
-const XDP: Who = Who { name: OURS, lib: "ours", prefix: "netmap:", driver: "xdp" };
-const BY_PACKET: Who = Who { name: PACKET, lib: "ours", prefix: "netmap:", driver: "packet" };
-const SYSTEM: Who = Who { name: LIBPCAP, lib: "system", prefix: "", driver: "" };
+const XDP: Who = Who { name: OURS, lib: "ours", prefix: "netmap:", flags: "", driver: "xdp" };
+const EXCLUSIVE: Who = Who { name: "ours, /x", flags: "/x", ..XDP };
+const BY_PACKET: Who = Who { name: PACKET, lib: "ours", prefix: "netmap:", flags: "", driver: "packet" };
+const SYSTEM: Who = Who { name: LIBPCAP, lib: "system", prefix: "", flags: "", driver: "" };
 const ALL: [Who; 3] = [XDP, SYSTEM, BY_PACKET];
 
 /// How frames get onto the wire, for the rows that receive.
@@ -87,7 +89,7 @@ impl<'a> Bench<'a> {
 
     fn role(&self, who: Who, name: &str, interface: &str, cpu: impl Display) -> Result<Role<'_>, String> {
         let role = Role::new(name).within(Some(self.veth()?.fd())).env("NETMAP_DRIVER", who.driver);
-        Ok(role.with("lib", who.lib).with("if", format!("{}{interface}", who.prefix)).with("cpu", cpu))
+        Ok(role.with("lib", who.lib).with("if", format!("{}{interface}{}", who.prefix, who.flags)).with("cpu", cpu))
     }
 
     fn sender(&self, how: &str) -> Result<Role<'_>, String> {
@@ -143,12 +145,13 @@ impl<'a> Bench<'a> {
                 Ok(WholeMachine(Party { receivers, senders: vec![sender] }))
             };
             // Who captures is there while its turn lasts and no longer: it would cost in the others' turns, too.
-            let turn = |who: Option<Who>| -> Result<Turns<_>, String> {
+            let turn = |who: Option<Who>| -> Result<Alone<_>, String> {
                 drop(party(who)?);
-                Ok(Turns(move || party(who)))
+                Ok(Alone(Turns(move || party(who))))
             };
-            let contestants =
-                vec![entry(OURS, turn(Some(XDP))), entry(LIBPCAP, turn(Some(SYSTEM))), entry(NOBODY, turn(None))];
+            let mut contestants = vec![entry(OURS, turn(Some(XDP))), entry(LIBPCAP, turn(Some(SYSTEM)))];
+            contestants.push(entry(NOBODY, turn(None)));
+            contestants.push(entry(EXCLUSIVE.name, turn(Some(EXCLUSIVE))));
             let standings = self.play(self.options.ms.max(CPU_ROUND_MS), contestants);
             let processes = Comparison {
                 what: format!("the sender's and the reader's CPU time, 99 of 100 frames refused; {}", load.what),
@@ -164,6 +167,12 @@ impl<'a> Bench<'a> {
             bound_by.push(match load.how {
                 "frames" => REFUSING,
                 _ => REFUSING_SOCKET,
+            });
+            let alone = all.judge(EXCLUSIVE.name, LIBPCAP, Bound::AtMost(0.7));
+            found.lines.push(Line { what: format!("{}, and none goes to the host (/x)", all.what), ..alone });
+            bound_by.push(match load.how {
+                "frames" => EXCLUDING,
+                _ => EXCLUDING_SOCKET,
             });
             found.lines.push(above_nobody(&all));
             bound_by.push("the same, less what the sender and the host take when nobody captures");
@@ -269,6 +278,10 @@ const REFUSING: &str = "the host's stack, which gets the refused frames in both 
 const REFUSING_SOCKET: &str = "veth, which copies each socket buffer into a page before an XDP program may see it, frees it and makes \
      another: 1.0 us a frame on the sender's CPU, with GRO and without, and a card does not. When nobody captures it is already 0.86 to 0.89 of \
      libpcap's. Of ours, the program is 1 in 80, the reader 1 in 15";
+const EXCLUDING: &str =
+    "the sender: what is refused ends in our program, and the host never makes a socket buffer of it";
+const EXCLUDING_SOCKET: &str =
+    "veth's copy of each socket buffer, as above; what the host takes for a refused frame is saved";
 const RECEIVING: &str =
     "the kernel's part, on the sender's CPU: making the frames, and a copy of each (veth has no zero-copy)";
 const RECEIVING_SOCKET: &str = "the sender's CPU, on which all but the reading happens: 3.0 us a frame, 2.5 with libpcap's packet socket, of \
@@ -287,7 +300,7 @@ impl<C: Contestant, F: FnMut() -> Result<C, String>> Contestant for Turns<F> {
     }
 }
 
-/// A contestant that nobody reads from: how far the CPUs are from each other says nothing about it.
+/// A contestant that nobody reads from, or hardly: how far the CPUs are from each other says nothing about it.
 struct Alone<C>(C);
 
 impl<C: Contestant> Contestant for Alone<C> {

@@ -15,6 +15,22 @@ pub const PROGRAM: &str = "nm_port";
 /// How long a port's end is waited for.
 const GIVEN_BACK: Duration = Duration::from_millis(100);
 
+/// What a port's programs are to be.
+pub struct Wanted {
+    /// Where they run.
+    pub mode: XdpMode,
+    /// The card's receive queues.
+    pub queues: u32,
+    /// They are given frames of several buffers.
+    pub frags: bool,
+    /// They put VLAN tags back, where kernel and driver can tell them.
+    pub tags: bool,
+    /// They take the card's times, where kernel and driver can tell them.
+    pub stamped: bool,
+    /// The host gets nothing that the port's queues receive.
+    pub exclusive: bool,
+}
+
 /// A port's program, on its interface until this is dropped.
 pub struct Attachment {
     link: Link,
@@ -22,6 +38,7 @@ pub struct Attachment {
     /// What the programs count.
     pub counters: Arc<Counters>,
     frags: bool,
+    exclusive: bool,
     /// The programs put VLAN tags back.
     tags: Option<Tags>,
     /// They take the card's times.
@@ -37,26 +54,18 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// Attaches a program that gives every frame to the host, until [`Attachment::give`] knows the sockets. With `tags` it puts VLAN
-    /// tags back, and with `stamped` it takes the card's times, where kernel and driver can tell them.
+    /// Attaches a program that gives every frame to the host, until [`Attachment::give`] knows the sockets.
     ///
     /// # Errors
     /// [`Error::Attached`] by whom, [`Error::NoHook`] where the driver has none.
-    pub fn new(
-        ifindex: u32,
-        mode: XdpMode,
-        queues: u32,
-        frags: bool,
-        tags: bool,
-        stamped: bool,
-    ) -> Result<Attachment, Error> {
+    pub fn new(ifindex: u32, wanted: &Wanted) -> Result<Attachment, Error> {
+        let Wanted { mode, queues, frags, tags, stamped, exclusive } = *wanted;
         let made = map_create(MapKind::Xsk, "nm_sockets", 4, queues.max(1), 0);
         let sockets = made.map_err(|source| Error::system("make a map of sockets", source))?;
         let counters = Arc::new(Counters::new()?);
         let (xskmap, counted) = (sockets.as_fd(), &counters);
         let load = |tags, card_time| {
-            let (filter, generation, time) = (None, 0, true);
-            XdpProgram { xskmap, counters: counted, filter, generation, time, frags, tags, card_time }.load()
+            XdpProgram { frags, tags, card_time, exclusive, ..XdpProgram::new(xskmap, counted) }.load()
         };
         // The network stack tells no program.
         let told = |function: Function, wanted| function.number().filter(|_| wanted && mode == XdpMode::Native);
@@ -77,7 +86,19 @@ impl Attachment {
             }
         };
         let (generation, filters, decides, queues) = (0, false, true, Vec::new());
-        Ok(Attachment { link, sockets, counters, frags, tags, card_time, generation, filters, decides, queues })
+        Ok(Attachment {
+            link,
+            sockets,
+            counters,
+            frags,
+            exclusive,
+            tags,
+            card_time,
+            generation,
+            filters,
+            decides,
+            queues,
+        })
     }
 
     /// From now on frames of the queues go to their sockets.
@@ -129,10 +150,10 @@ impl Attachment {
             counters: &self.counters,
             filter,
             generation: self.generation.wrapping_add(1),
-            time: true,
             frags: self.frags,
             tags: self.tags,
             card_time: self.card_time,
+            exclusive: self.exclusive,
         }
         .load()?;
         self.link.replace(program.as_fd())?;

@@ -26,7 +26,7 @@ pub struct Counts {
     pub accepted: u64,
     /// Refused by the filter: the host got them.
     pub passed: u64,
-    /// Accepted, but their queue has no socket: the host got them.
+    /// Their queue has no socket: the host got them.
     pub unclaimed: u64,
 }
 

@@ -17,16 +17,16 @@ pub struct XdpProgram<'a> {
     pub counters: &'a Counters,
     /// Which frames it takes; all without a filter.
     pub filter: Option<&'a XdpFilter>,
-    /// What frames carry that it accepted.
+    /// What frames carry that it accepted, beside their time.
     pub generation: u32,
-    /// Frames carry the time, too.
-    pub time: bool,
     /// It is given frames of several buffers (Linux 5.18), where driver and sockets have them.
     pub frags: bool,
     /// Frames get their VLAN tags back that the card has taken out.
     pub tags: Option<Tags>,
     /// The time that frames carry is the card's own, where the card tells one.
     pub card_time: Option<CardTime>,
+    /// Refused frames end here. The host gets those of queues that have no socket, and no others.
+    pub exclusive: bool,
 }
 
 /// `struct xdp_md`: where its fields are.
@@ -35,10 +35,17 @@ const DATA_META: i16 = 8;
 const RX_QUEUE_INDEX: i16 = 16;
 
 /// `enum xdp_action`.
+const XDP_DROP: i32 = 1;
 const XDP_PASS: i32 = 2;
 const XDP_REDIRECT: i32 = 4;
 
-impl XdpProgram<'_> {
+impl<'a> XdpProgram<'a> {
+    /// One without a filter that asks the card nothing, for frames of one buffer.
+    pub fn new(xskmap: BorrowedFd<'a>, counters: &'a Counters) -> XdpProgram<'a> {
+        let (filter, generation, frags, tags, card_time, exclusive) = (None, 0, false, None, None, false);
+        XdpProgram { xskmap, counters, filter, generation, frags, tags, card_time, exclusive }
+    }
+
     /// Loads it.
     ///
     /// # Errors
@@ -60,9 +67,9 @@ impl XdpProgram<'_> {
     /// [`Error::Assembler`].
     pub fn insns(&self, table: Option<BorrowedFd<'_>>) -> Result<Vec<Insn>, Error> {
         use Operand::{Imm, Reg as R};
-        use Reg::{R0, R1, R2, R3, R6, R7};
+        use Reg::{R0, R1, R6, R7};
         let mut asm = Asm::new();
-        let (accept, reject) = (asm.label(), asm.label());
+        let (accept, reject, unclaimed) = (asm.label(), asm.label(), asm.label());
         asm.push(Insn::alu64(Op::Mov, R6, R(R1)));
         if let Some(tags) = self.tags {
             tags.put_back(&mut asm, reject);
@@ -73,27 +80,40 @@ impl XdpProgram<'_> {
         }
         asm.place(accept);
         self.metadata(&mut asm);
-        asm.push_double(Insn::map(R1, self.xskmap.as_raw_fd()));
-        asm.push(Insn::load(Width::W32, R2, R6, RX_QUEUE_INDEX));
-        asm.push(Insn::alu32(Op::Mov, R3, Imm(XDP_PASS)));
-        asm.push(Insn::call(Helper::RedirectMap));
+        self.socket(&mut asm);
         asm.push(Insn::alu64(Op::Mov, R7, R(R0)));
-        let (unclaimed, end) = (asm.label(), asm.label());
         asm.jump32(If::Ne, R7, Imm(XDP_REDIRECT), unclaimed);
         self.counters.emit(&mut asm, Count::Accepted);
-        asm.goto(end);
+        asm.push(Insn::alu32(Op::Mov, R0, Imm(XDP_REDIRECT)));
+        asm.push(Insn::exit());
+        asm.place(reject);
+        if self.exclusive {
+            self.socket(&mut asm);
+            asm.push(Insn::alu64(Op::Mov, R7, R(R0)));
+            asm.jump32(If::Ne, R7, Imm(XDP_REDIRECT), unclaimed);
+            asm.push(Insn::alu32(Op::Mov, R0, Imm(XDP_DROP)));
+        } else {
+            self.as_it_was(&mut asm);
+            self.counters.emit(&mut asm, Count::Passed);
+            asm.push(Insn::alu32(Op::Mov, R0, Imm(XDP_PASS)));
+        }
+        asm.push(Insn::exit());
         asm.place(unclaimed);
         self.as_it_was(&mut asm);
         self.counters.emit(&mut asm, Count::Unclaimed);
-        asm.place(end);
         asm.push(Insn::alu64(Op::Mov, R0, R(R7)));
         asm.push(Insn::exit());
-        asm.place(reject);
-        self.as_it_was(&mut asm);
-        self.counters.emit(&mut asm, Count::Passed);
-        asm.push(Insn::alu32(Op::Mov, R0, Imm(XDP_PASS)));
-        asm.push(Insn::exit());
         Ok(asm.finish()?)
+    }
+
+    /// Whether the frame's queue has a socket: R0 is XDP_REDIRECT then, and XDP_PASS if it has none. Nothing is sent there until
+    /// the program returns that.
+    fn socket(&self, asm: &mut Asm) {
+        use Reg::{R1, R2, R3, R6};
+        asm.push_double(Insn::map(R1, self.xskmap.as_raw_fd()));
+        asm.push(Insn::load(Width::W32, R2, R6, RX_QUEUE_INDEX));
+        asm.push(Insn::alu32(Op::Mov, R3, Operand::Imm(XDP_PASS)));
+        asm.push(Insn::call(Helper::RedirectMap));
     }
 
     /// The host gets the frame as it came.
@@ -121,9 +141,7 @@ impl XdpProgram<'_> {
             asm.push(Insn::alu32(Op::Mov, R8, Imm(MARK_OF_CARD as i32)));
             asm.jump(If::Ne, R0, Imm(0), told);
         }
-        if self.time {
-            asm.push(Insn::call(Helper::KtimeGetNs));
-        }
+        asm.push(Insn::call(Helper::KtimeGetNs));
         asm.push(Insn::alu32(Op::Mov, R8, Imm(MARK as i32)));
         asm.place(told);
         asm.push(Insn::load(Width::W32, R2, R6, DATA_META));
@@ -131,7 +149,7 @@ impl XdpProgram<'_> {
         asm.push(Insn::alu64(Op::Mov, R3, R(R2)));
         asm.push(Insn::alu64(Op::Add, R3, Imm(METADATA_LEN as i32)));
         asm.jump(If::Gt, R3, R(R7), none);
-        asm.push(Insn::store(Width::W64, R2, TIME, R0)); // 0 without time
+        asm.push(Insn::store(Width::W64, R2, TIME, R0));
         asm.push(Insn::store_imm(Width::W32, R2, GENERATION, self.generation as i32));
         asm.push(Insn::store(Width::W32, R2, MARK_AT, R8));
         asm.place(none);

@@ -1,7 +1,8 @@
 //! The filter in the driver: what it accepts is ours, the rest is the host's.
 
-use crate::common::{LIMIT, bytes_of, frame, read};
-use crate::{in_each_mode, packet_socket, port_on, queued, send_all};
+use crate::common::{LIMIT, bytes_of, frame, netmap_name, read};
+use crate::{in_each_mode, options, packet_socket, port_on, queued, send_all};
+use drivers::af_xdp::open;
 use nm_core::Woken;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,38 @@ fn matched_frames_are_here_and_the_rest_is_at_the_host() {
         let (matched, rest): (Vec<_>, Vec<_>) = sent.into_iter().partition(|frame| frame[17] % 16 == 5);
         assert!(here == matched, "{} of {}", here.len(), matched.len());
         assert!(there == rest, "{} of {}", there.len(), rest.len());
+    });
+}
+
+#[test]
+fn what_an_exclusive_port_refuses_nobody_gets() {
+    in_each_mode(|mode| {
+        let (sender, host) = (packet_socket("vb"), packet_socket("va"));
+        host.ignore_outgoing();
+        let mut port = open(&netmap_name("netmap:va/x"), &options(mode)).expect("a port");
+        assert!(port.rx.offer_filter(&only(5)));
+        let sent: Vec<Vec<u8>> = (0..160).map(|n| frame(n, 60)).collect();
+        send_all(&sender, &sent);
+        let matched: Vec<_> = sent.iter().filter(|frame| frame[17] % 16 == 5).cloned().collect();
+        assert!(bytes_of(read(&mut port, 10)) == matched);
+        assert!(queued(&host).is_empty());
+        assert_eq!(port.control.stats().received, 10);
+        // The next filter's frames are those that the last one refused.
+        assert!(port.rx.offer_filter(&only(6)));
+        send_all(&sender, &sent);
+        assert_eq!(bytes_of(read(&mut port, 10)).len(), 10);
+        assert!(queued(&host).is_empty());
+        // With the port goes its claim.
+        drop(port);
+        let start = Instant::now();
+        loop {
+            // A child that another test starts may have its descriptors for a moment.
+            send_all(&sender, &sent);
+            match queued(&host) {
+                all if all == sent => break,
+                some => assert!(start.elapsed() < LIMIT, "{} frames", some.len()),
+            }
+        }
     });
 }
 

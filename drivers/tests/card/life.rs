@@ -54,17 +54,7 @@ fn a_card_with_somebodys_program_is_refused_by_its_name() {
         // A program of another name.
         let map = map_create(MapKind::Xsk, "theirs", 4, 1, 0).unwrap();
         let counters = Counters::new().unwrap();
-        let parts = XdpProgram {
-            xskmap: map.as_fd(),
-            counters: &counters,
-            filter: None,
-            generation: 0,
-            time: false,
-            frags: false,
-            tags: None,
-            card_time: None,
-        };
-        let insns = parts.insns(None).unwrap();
+        let insns = XdpProgram::new(map.as_fd(), &counters).insns(None).unwrap();
         let kind = drivers::sys::bpf::ProgramKind::Xdp { frags: false, card: None };
         let (program, _) = drivers::sys::bpf::program_load(kind, "somebody_else", &insns).expect("loads");
         let link = attach_xdp(program.as_fd(), index, hook).unwrap();

@@ -77,6 +77,15 @@ fn one_queue_is_taken_and_the_others_are_the_hosts() {
         got.extend(queued(&host));
         check(&got, &sent);
         assert!(ours < sent.len(), "all flows in one queue");
+        drop(ports);
+        // Exclusive, it has its own queue to itself, and what it refuses there nobody gets.
+        let mut port = open(&netmap_name("netmap:va-1/x"), &options(mode)).unwrap();
+        assert!(port.rx.offer_filter(&[libc::sock_filter { code: 6, jt: 0, jf: 0, k: 0 }]));
+        send_all(&sender, &sent);
+        let theirs: Vec<_> = queued(&host);
+        assert_eq!(theirs.len(), sent.len() - ours);
+        check(&theirs, &got[ours..]);
+        assert_eq!(port.rx.rxsync().unwrap(), 0);
         let refused = open(&netmap_name("netmap:vb-4"), &options(mode)).err().expect("there are four");
         assert!(matches!(refused, PortError::Unsupported { .. }), "{refused}");
     });

@@ -62,16 +62,8 @@ fn a_program_takes_the_cards_time_and_the_hosts_where_there_is_none() {
     const STAMP: u64 = 0x1234_5678_9abc_def0;
     const ENODATA: i32 = -61;
     for filter in [None, Some(&filter)] {
-        let parts = XdpProgram {
-            xskmap: sockets.as_fd(),
-            counters: &counters,
-            filter,
-            generation: 7,
-            time: true,
-            frags: false,
-            tags: None,
-            card_time: Some(CardTime { ifindex: 0, function: FUNCTION }),
-        };
+        let card_time = Some(CardTime { ifindex: 0, function: FUNCTION });
+        let parts = XdpProgram { filter, generation: 7, card_time, ..XdpProgram::new(sockets.as_fd(), &counters) };
         for (code, told, by_card) in [(0, STAMP, true), (0, 0, false), (ENODATA, STAMP, false), (ENODATA, 0, false)] {
             let insns = answering(parts.insns(None).expect("instructions"), code, told);
             let kind = ProgramKind::Xdp { frags: false, card: None };
@@ -213,10 +205,8 @@ fn a_program_that_puts_tags_back_asks_for_times_too() {
         let tags = Some(drivers::bpf::Tags { ifindex, function: tag });
         let card_time = Some(CardTime { ifindex, function: time });
         for frags in [false, true] {
-            let (xskmap, counters, filter) = (sockets.as_fd(), &counters, None);
-            XdpProgram { xskmap, counters, filter, generation: 1, time: true, frags, tags, card_time }
-                .load()
-                .expect("loads");
+            let parts = XdpProgram { frags, tags, card_time, ..XdpProgram::new(sockets.as_fd(), &counters) };
+            parts.load().expect("loads");
         }
     });
 }

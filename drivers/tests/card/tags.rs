@@ -186,9 +186,7 @@ fn the_verifier_walks_a_filter_once_whether_a_frame_had_a_tag_or_not() {
         let counters = Counters::new().expect("counters");
         let card = Interface::find("va").expect("va").index;
         let walked = |tags: Option<Tags>| {
-            let (xskmap, filter) = (map.as_fd(), Some(&filter));
-            let (counters, generation, time, frags, card_time) = (&counters, 0, true, false, None);
-            let parts = XdpProgram { xskmap, counters, filter, generation, time, frags, tags, card_time };
+            let parts = XdpProgram { filter: Some(&filter), tags, ..XdpProgram::new(map.as_fd(), &counters) };
             let kind = ProgramKind::Xdp { frags: false, card: tags.map(|tags| tags.ifindex) };
             let (_, log) = program_load(kind, "tags", &parts.insns(None).expect("a program")).expect("loads");
             let told = log.split("processed ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());

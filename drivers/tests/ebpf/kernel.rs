@@ -44,8 +44,8 @@ impl Kernel {
     }
 
     fn program<'a>(&'a self, filter: &'a XdpFilter, frags: bool) -> XdpProgram<'a> {
-        let (xskmap, counters, filter) = (self.sockets.as_fd(), &self.counters, Some(filter));
-        XdpProgram { xskmap, counters, filter, generation: GENERATION, time: true, frags, tags: None, card_time: None }
+        let program = XdpProgram::new(self.sockets.as_fd(), &self.counters);
+        XdpProgram { filter: Some(filter), generation: GENERATION, frags, ..program }
     }
 
     pub fn load(&self, filter: &XdpFilter, frags: bool) -> Result<Loaded<'_>, Error> {
