@@ -51,6 +51,9 @@ pub struct Options {
     pub busy_poll_us: u32,
     /// How long a frame may wait for others where that makes them cheaper (AF_PACKET); `None`: not at all.
     pub gather: Option<Duration>,
+    /// Buffers beside those in the rings, in which frames that are sent on wait for room ([`netmap`] alone;
+    /// [`extra_bufs`](nm_core::PortControl::extra_bufs) tells how many there are).
+    pub extra_bufs: u32,
     /// Frames come as a wire carries them, where a driver can have them so ([`as_on_wire`](nm_core::PortControl::as_on_wire)).
     pub as_on_wire: bool,
     /// Whose clock the frames' times are of; a card that can't stamp them gives the host's
@@ -214,10 +217,10 @@ fn says_what_x_costs(name: &NetmapName, refused: PortError) -> PortError {
 }
 
 fn open_by(way: Way, name: &NetmapName, options: &Options) -> Result<Port, PortError> {
-    let Options { rx_slots, promiscuous, busy_poll_us, gather, as_on_wire, .. } = *options;
+    let Options { rx_slots, promiscuous, busy_poll_us, gather, extra_bufs, as_on_wire, .. } = *options;
     let card_times = stamping::begin(name, way, options.stamping)?;
     match way {
-        Way::Module => netmap::open(name),
+        Way::Module => netmap::open(name, &netmap::Options { extra_bufs }),
         Way::Xdp(mode) => {
             let xdp = af_xdp::Options { rx_slots, promiscuous, busy_poll_us, mode, card_times };
             match options.driver {

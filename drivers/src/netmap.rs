@@ -16,6 +16,9 @@
 //! **Time.** The module says per ring when it was synced (`NR_TIMESTAMP`); frames get the time of the sync that found them, and
 //! keep it. So a reader who is awake has them right to the microsecond, and one who was asleep is woken by the first.
 //!
+//! **Buffers without a slot** ([`Options::extra_bufs`]) are for who sends frames on to a port that is slower than they come: what finds its
+//! transmit ring full waits there ([`Spare`](nm_core::ring::spare)), and the ring that it came by goes on.
+//!
 //! **Drops.** The module counts none. Frames that the card's own driver lost are counted by the interface.
 
 mod device;
@@ -31,6 +34,7 @@ pub use request::PortFacts;
 use memory::Rings;
 use nm_core::abi::{NR_EXCLUSIVE, NR_MONITOR_RX, NR_MONITOR_TX, NR_RX_RINGS_ONLY, NR_TX_RINGS_ONLY};
 use nm_core::name::{NetmapName, NetmapRings};
+use nm_core::ring::spare::Spare;
 use nm_core::sync::{AtomicU64, count_together};
 use nm_core::{Port, PortControl, PortError, PortInfo, PortKind, Stats, sys};
 use std::io;
@@ -39,6 +43,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::sys::interface;
 use crate::sys::wait::Event;
+
+/// How a port is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Buffers beside those in the rings: as many frames that are sent on may wait for a full transmit ring. The module may give
+    /// fewer ([`PortControl::extra_bufs`]).
+    pub extra_bufs: u32,
+}
 
 /// Whether the kernel has the module, and this process may use it.
 pub fn is_there() -> bool {
@@ -50,7 +62,7 @@ pub fn is_there() -> bool {
 /// # Errors
 /// [`PortError::Unsupported`] without the module; [`PortError::NoDevice`], [`PortError::InUse`], [`PortError::Denied`],
 /// [`PortError::NoMemory`], and [`PortError::Io`] for what else the module says.
-pub fn open(name: &NetmapName) -> Result<Port, PortError> {
+pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     let module = Module::open().map_err(|e| match e.raw_os_error() {
         Some(libc::ENOENT | libc::ENXIO | libc::ENODEV) => PortError::Unsupported {
             port: name.to_string(),
@@ -58,20 +70,22 @@ pub fn open(name: &NetmapName) -> Result<Port, PortError> {
         },
         _ => refusal(name, e),
     })?;
-    open_on(module, name)
+    open_on(module, name, options)
 }
 
 /// As [`open`], on any device that behaves as the module does.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_on<D: Device>(device: D, name: &NetmapName) -> Result<Port, PortError> {
-    let answer = request::register(&device, name)?;
+pub fn open_on<D: Device>(device: D, name: &NetmapName, options: &Options) -> Result<Port, PortError> {
+    // Who sends nothing has no frames to keep.
+    let extra_bufs = if has_rings(name, Direction::Tx) { options.extra_bufs } else { 0 };
+    let answer = request::register(&device, name, extra_bufs)?;
     let io = |what: &str, source| PortError::Io { what: format!("{name}: {what}"), source };
     let bytes = usize::try_from(answer.memory).map_err(|_| io("memory", io::ErrorKind::OutOfMemory.into()))?;
     let mapping = device.map(bytes, answer.memory_id).map_err(|e| io("mmap", e))?;
-    let rings = memory::find(&mapping, answer.offset, name)?;
-    let Rings { rx, tx, buf_size } = rings;
+    let rings = memory::find(&mapping, answer.offset, name, answer.extra_bufs)?;
+    let Rings { rx, tx, buf_size, spare, malformed } = rings;
     let shared = Arc::new(Shared {
         device,
         name: name.to_string(),
@@ -82,10 +96,12 @@ pub fn open_on<D: Device>(device: D, name: &NetmapName) -> Result<Port, PortErro
         slots: [slots(rx.iter().map(|r| r.ring.num_slots())), tx.as_ref().map_or(0, |t| t.num_slots())],
         buf_size,
         memory: answer.memory,
+        extra_bufs: spare.as_ref().map_or(0, Spare::buffers),
         counters: Counters::default(),
     });
+    count_together(&shared.counters.malformed, malformed);
     let rx = rx::Rx::new(Arc::clone(&shared), rx).map_err(|e| io("memory", e))?;
-    let tx = tx::Tx::new(Arc::clone(&shared), tx);
+    let tx = tx::Tx::new(Arc::clone(&shared), tx, spare);
     Ok(Port { rx: Box::new(rx), tx: Box::new(tx), control: shared })
 }
 
@@ -148,6 +164,8 @@ struct Shared<D> {
     slots: [u32; 2],
     buf_size: u32,
     memory: u64,
+    /// Buffers without a slot that the module gave.
+    extra_bufs: u32,
     counters: Counters,
 }
 
@@ -215,6 +233,10 @@ impl<D: Device> PortControl for Shared<D> {
             buf_size: self.buf_size,
             memory: self.memory,
         }
+    }
+
+    fn extra_bufs(&self) -> u32 {
+        self.extra_bufs
     }
 
     fn count_rejected(&self, frames: u64) {

@@ -157,6 +157,22 @@ pub trait PortTx: Send {
         Ok(moved)
     }
 
+    /// Frames that [`PortTx::forward`] took from their rings and that wait for room in this one. It returns without them, and counts
+    /// them when they leave or are dropped. Frames that are sent in other ways go behind them, but for short ones that their caller
+    /// puts into a ring with too little room for the first of these.
+    fn kept(&self) -> u32 {
+        0
+    }
+
+    /// Sends those of them that there is room for. With `all`, waits for room as [`PortTx::forward`] does, and drops what finds none.
+    ///
+    /// # Errors
+    /// As [`PortTx::txsync`].
+    fn send_kept(&mut self, all: bool) -> Result<Forwarded, PortError> {
+        let _ = all;
+        Ok(Forwarded::default())
+    }
+
     /// Frames that left the transmit ring since the last call and were not sent, since they don't fit the wire or the card threw
     /// them away; and their bytes.
     fn take_refused(&mut self) -> (u64, u64) {
@@ -205,6 +221,10 @@ pub trait PortControl: Send + Sync {
     /// While a filter is made, whose names may be asked for over this very card: a port that takes every frame from the
     /// host leaves them to it, until it is told `false`. Others have nothing to do.
     fn leave_to_host(&self, _leave: bool) {}
+    /// Buffers beside those in the rings, in which frames that are sent on may wait for room ([`PortTx::kept`]).
+    fn extra_bufs(&self) -> u32 {
+        0
+    }
     /// Frames have the times of the card's own clock, as far as it tells them.
     fn stamped_by_card(&self) -> bool {
         false

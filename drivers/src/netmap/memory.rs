@@ -4,17 +4,20 @@
 //!   offset -> netmap_if, then the distance from it to each ring:
 //!             transmit, host transmit, receive, host receive
 //!   ring   -> netmap_ring: the distance from it to buffer 0, number and size of buffers' slots
+//!   netmap_if -> the first of the buffers without a slot that were asked for
 //! ```
 //! Every number is read once. One that leads outside the mapping makes no ring; how many buffers there are follows from the mapping's
 //! end, so that no slot can name one beyond it.
 
 use super::{Direction, has_rings};
-use nm_core::abi::{NR_TIMESTAMP, netmap_if, netmap_ring};
+use nm_core::abi::{NR_TIMESTAMP, netmap_if, netmap_ring, netmap_slot};
 use nm_core::name::{NetmapName, NetmapRings};
+use nm_core::ring::spare::Spare;
 use nm_core::shm::mapping::{Mapping, View};
 use nm_core::shm::place::RingPlace;
 use nm_core::sync::{AtomicU32, AtomicU64, Ordering};
 use nm_core::{PortError, RxRing, TxRing};
+use std::collections::HashSet;
 use std::mem::offset_of;
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,6 +30,10 @@ pub struct Rings {
     pub tx: Option<TxRing>,
     /// Bytes of one buffer.
     pub buf_size: u32,
+    /// The buffers without a slot, where there are any and a transmit ring for their frames.
+    pub spare: Option<Spare>,
+    /// Numbers of such buffers that made no sense.
+    pub malformed: u64,
 }
 
 /// A receive ring, and its words that say when it was synced.
@@ -63,11 +70,11 @@ fn bound(name: &NetmapName, first: usize, card: usize, host: usize) -> Range<usi
 /// The most rings of one kind that are believed in.
 const MOST: u32 = 1024;
 
-/// The rings of `name` whose `netmap_if` is at `offset`.
+/// The rings of `name` whose `netmap_if` is at `offset`, and the `extra` buffers that the module gave.
 ///
 /// # Errors
 /// [`PortError::Corrupt`] when the memory does not look as netmap's.
-pub fn find(mapping: &Arc<Mapping>, offset: u64, name: &NetmapName) -> Result<Rings, PortError> {
+pub fn find(mapping: &Arc<Mapping>, offset: u64, name: &NetmapName, extra: u32) -> Result<Rings, PortError> {
     let corrupt = |why| PortError::Corrupt { path: format!("{}: memory of {}", name, super::device::PATH), why };
     let base = usize::try_from(offset).map_err(|_| corrupt("netmap_if lies outside"))?;
     // ORDER: Relaxed; made before the port was registered, which was a system call.
@@ -92,19 +99,28 @@ pub fn find(mapping: &Arc<Mapping>, offset: u64, name: &NetmapName) -> Result<Ri
             receive.push(adopt(mapping, &place).ok_or_else(|| corrupt("a receive ring makes no sense"))?);
         }
     }
-    let mut transmit = None;
+    let (mut transmit, mut spare, mut malformed) = (None, None, 0);
     if has_rings(name, Direction::Tx) {
         if let Some(n) = bound(name, 0, tx, host_tx).next() {
-            let place = place(n).ok_or_else(|| corrupt("a transmit ring lies outside"))?;
-            buf_size = place.room;
-            let ring = TxRing::adopt(mapping, &place).ok_or_else(|| corrupt("a transmit ring makes no sense"))?;
+            let at = place(n).ok_or_else(|| corrupt("a transmit ring lies outside"))?;
+            buf_size = at.room;
+            let ring = TxRing::adopt(mapping, &at).ok_or_else(|| corrupt("a transmit ring makes no sense"))?;
             transmit = Some(ring);
+            if extra > 0 {
+                let mut in_slots = HashSet::new();
+                let rings = (0..tx + host_tx + rx + host_rx).filter_map(place);
+                rings.for_each(|ring| in_slots.extend(buffers_in(mapping, &ring)));
+                let head_at = base + offset_of!(netmap_if, ni_bufs_head);
+                let adopted = Spare::adopt(mapping, &at, head_at, extra, in_slots);
+                let (list, nonsense) = adopted.ok_or_else(|| corrupt("netmap_if"))?;
+                (spare, malformed) = (Some(list), nonsense);
+            }
         }
     }
     if receive.is_empty() && transmit.is_none() {
         return Err(PortError::NoDevice { port: name.to_string() });
     }
-    Ok(Rings { rx: receive, tx: transmit, buf_size })
+    Ok(Rings { rx: receive, tx: transmit, buf_size, spare, malformed })
 }
 
 fn place_of(mapping: &Mapping, ring: usize) -> Option<RingPlace> {
@@ -128,6 +144,14 @@ fn place_of(mapping: &Mapping, ring: usize) -> Option<RingPlace> {
         headroom: 0,
         num_bufs: u32::try_from(num_bufs).unwrap_or(u32::MAX),
     })
+}
+
+/// The buffers that a ring's slots name.
+fn buffers_in(mapping: &Mapping, place: &RingPlace) -> impl Iterator<Item = u32> {
+    let first = place.ring + size_of::<netmap_ring>() + offset_of!(netmap_slot, buf_idx);
+    let at = (0..place.num_slots as usize).map_while(move |n| first.checked_add(n * size_of::<netmap_slot>()));
+    // ORDER: Relaxed, as in `find`.
+    at.map_while(|at| mapping.at::<AtomicU32>(at).map(|word| word.load(Ordering::Relaxed)))
 }
 
 fn adopt(mapping: &Arc<Mapping>, place: &RingPlace) -> Option<HwRing> {

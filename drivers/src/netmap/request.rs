@@ -9,9 +9,8 @@
 //! | `netmap:eth0*` | `eth0` | `NR_REG_NIC_SW` | |
 //! | `netmap:x{1`, `netmap:x}1` | the same as typed, `x{1` | `NR_REG_ALL_NIC` | |
 //!
-//! `nr_extra_bufs` is 0. Such buffers are for a program that keeps frames beyond their slots and walks the list at `ni_bufs_head` itself.
-//! Here frames are handed out in place until the reader releases them, and go on between rings by swapping buffers; nothing has
-//! a use for a buffer without a slot, and no form of a name asks for some (`nm_open` takes their number in its `nr_arg3`).
+//! `nr_extra_bufs` is what [`Options::extra_bufs`](super::Options) says; the answer has how many there were. No form of a name asks for some:
+//! `nm_open` takes their number in its `nr_arg3`, libnetmap's callers write it into the request.
 //!
 //! `/FLAGS` are bits of `nr_flags` already. `NR_NO_TX_POLL` is always there: a reader's poll leaves the transmit rings to who
 //! sends.
@@ -34,6 +33,8 @@ pub struct Registered {
     pub memory_id: Option<NonZeroU16>,
     /// Where in it the port's `netmap_if` is.
     pub offset: u64,
+    /// Buffers without a slot that it gave.
+    pub extra_bufs: u32,
 }
 
 /// What the module tells about a port.
@@ -94,8 +95,8 @@ fn module_name(name: &NetmapName) -> String {
     }
 }
 
-/// `NETMAP_REQ_REGISTER`: binds the device to the rings of `name`.
-pub fn register<D: Device>(device: &D, name: &NetmapName) -> Result<Registered, PortError> {
+/// `NETMAP_REQ_REGISTER`: binds the device to the rings of `name`, and asks for so many buffers beside theirs.
+pub fn register<D: Device>(device: &D, name: &NetmapName, extra_bufs: u32) -> Result<Registered, PortError> {
     let (mode, ring) = match name.rings {
         NetmapRings::All | NetmapRings::PipeMaster(_) | NetmapRings::PipeSlave(_) => (abi::NR_REG_ALL_NIC, 0),
         NetmapRings::Host => (abi::NR_REG_SW, 0),
@@ -107,6 +108,7 @@ pub fn register<D: Device>(device: &D, name: &NetmapName) -> Result<Registered, 
     let mut fields = Struct(&mut body.0);
     fields.put(offset_of!(nmreq_register, nr_mode), mode.to_ne_bytes());
     fields.put(offset_of!(nmreq_register, nr_ringid), ring.to_ne_bytes());
+    fields.put(offset_of!(nmreq_register, nr_extra_bufs), extra_bufs.to_ne_bytes());
     fields.put(offset_of!(nmreq_register, nr_flags), (name.flags | abi::NR_NO_TX_POLL).to_ne_bytes());
     send(device, name, abi::NETMAP_REQ_REGISTER, &mut body.0)?;
     let fields = Struct(&mut body.0);
@@ -114,6 +116,8 @@ pub fn register<D: Device>(device: &D, name: &NetmapName) -> Result<Registered, 
         memory: u64::from_ne_bytes(fields.get(offset_of!(nmreq_register, nr_memsize))),
         memory_id: NonZeroU16::new(u16::from_ne_bytes(fields.get(offset_of!(nmreq_register, nr_mem_id)))),
         offset: u64::from_ne_bytes(fields.get(offset_of!(nmreq_register, nr_offset))),
+        // Of a module that answers more than it was asked for, what was asked for.
+        extra_bufs: u32::from_ne_bytes(fields.get(offset_of!(nmreq_register, nr_extra_bufs))).min(extra_bufs),
     };
     if answer.offset >= answer.memory {
         let what = format!("{name}: the netmap module's answer makes no sense");

@@ -2,9 +2,13 @@
 //!
 //! A card's ring that is full is waited for as a switch's receiver is: while it makes progress, up to the flow-control time
 //! without any.
+//!
+//! Frames that are sent on don't wait for it while the port has buffers without a slot: they are put there, in their order, and the ring
+//! that they came by goes on. Whenever the module has made space, those that wait come first.
 
 use super::{Device, Direction, Shared};
 use nm_core::ring::slots::MAX_FRAME;
+use nm_core::ring::spare::{Keep, PutKept, Spare};
 use nm_core::sync::count_together;
 use nm_core::{Forwarded, PortError, PortTx, RxRing, TxRing};
 use std::sync::Arc;
@@ -20,15 +24,23 @@ const NAP: Duration = Duration::from_micros(50);
 /// The transmit side of a port.
 pub struct Tx<D> {
     shared: Arc<Shared<D>>,
-    ring: Option<TxRing>,
+    out: Option<Out>,
+}
+
+/// The ring and what waits for it.
+struct Out {
+    ring: TxRing,
     /// The first slot that the module was not yet shown.
     shown: u32,
+    spare: Option<Spare>,
+    /// What became of frames that waited, since somebody was told.
+    waited: Forwarded,
 }
 
 impl<D: Device> Tx<D> {
-    pub fn new(shared: Arc<Shared<D>>, ring: Option<TxRing>) -> Tx<D> {
-        let shown = ring.as_ref().map_or(0, TxRing::head);
-        Tx { shared, ring, shown }
+    pub fn new(shared: Arc<Shared<D>>, ring: Option<TxRing>, spare: Option<Spare>) -> Tx<D> {
+        let out = |ring: TxRing| Out { shown: ring.head(), ring, spare, waited: Forwarded::default() };
+        Tx { out: ring.map(out), shared }
     }
 
     fn read_only(&self) -> PortError {
@@ -36,47 +48,103 @@ impl<D: Device> Tx<D> {
     }
 }
 
-/// Sends what is filled, and learns what has left.
-fn sync<D: Device>(shared: &Shared<D>, ring: &mut TxRing) -> Result<(), PortError> {
-    ring.publish_head();
-    shared.sync(Direction::Tx)?;
-    ring.learn_tail();
-    count_together(&shared.counters.malformed, ring.take_malformed());
-    Ok(())
-}
+impl Out {
+    /// Frames that wait in buffers without a slot.
+    fn kept(&self) -> u32 {
+        self.spare.as_ref().map_or(0, Spare::frames)
+    }
 
-/// Makes space for `needed` slots: waits for a full ring while it makes progress.
-fn has_space<D: Device>(
-    shared: &Shared<D>,
-    ring: &mut TxRing,
-    needed: u32,
-    nonblocking: bool,
-) -> Result<bool, PortError> {
-    if ring.space() >= needed {
-        return Ok(true);
+    /// Sends what is filled, learns what has left, and fills what that made free with frames that wait.
+    fn sync<D: Device>(&mut self, shared: &Shared<D>) -> Result<(), PortError> {
+        loop {
+            self.ring.publish_head();
+            self.shown = self.ring.head();
+            shared.sync(Direction::Tx)?;
+            self.ring.learn_tail();
+            count_together(&shared.counters.malformed, self.ring.take_malformed());
+            if self.kept() == 0 || !self.fill_with_kept() {
+                return Ok(());
+            }
+        }
     }
-    if needed >= ring.num_slots() {
-        return Ok(false);
+
+    #[cold]
+    fn fill_with_kept(&mut self) -> bool {
+        let Some(spare) = &mut self.spare else { return false };
+        let before = spare.frames();
+        loop {
+            match self.ring.put_kept(spare) {
+                PutKept::Frame(bytes) => {
+                    self.waited.frames += 1;
+                    self.waited.bytes += bytes;
+                }
+                PutKept::Lost => self.waited.refused += 1,
+                PutKept::Nothing => return spare.frames() < before,
+            }
+        }
     }
-    sync(shared, ring)?;
-    let (mut since, mut space) = (Instant::now(), ring.space());
-    while ring.space() < needed {
-        if nonblocking {
+
+    /// What became of frames that waited, for who is told of them.
+    fn take_waited<D: Device>(&mut self, shared: &Shared<D>) -> Forwarded {
+        let waited = std::mem::take(&mut self.waited);
+        count_together(&shared.counters.sent, waited.frames);
+        count_together(&shared.counters.sent_bytes, waited.bytes);
+        waited
+    }
+
+    /// Makes space for `needed` slots behind the frames that wait.
+    fn has_space<D: Device>(&mut self, shared: &Shared<D>, needed: u32, nonblocking: bool) -> Result<bool, PortError> {
+        let has = |out: &Out| out.kept() == 0 && out.ring.space() >= needed;
+        if has(self) {
+            return Ok(true);
+        }
+        if needed >= self.ring.num_slots() {
             return Ok(false);
         }
-        // Who waited for a processor meanwhile has not seen what it missed, and looks once more.
-        let over = since.elapsed() >= PATIENCE;
-        if !over {
-            std::thread::sleep(NAP);
-        }
-        sync(shared, ring)?;
-        if ring.space() > space {
-            (since, space) = (Instant::now(), ring.space());
-        } else if over {
-            return Ok(false);
-        }
+        self.waits_until(shared, nonblocking, has)
     }
-    Ok(true)
+
+    /// Waits for a full ring while it makes progress.
+    fn waits_until<D: Device>(
+        &mut self,
+        shared: &Shared<D>,
+        nonblocking: bool,
+        done: impl Fn(&Out) -> bool,
+    ) -> Result<bool, PortError> {
+        self.sync(shared)?;
+        let left = |out: &Out| (out.kept(), out.ring.num_slots() - out.ring.space());
+        let (mut since, mut before) = (Instant::now(), left(self));
+        while !done(self) {
+            if nonblocking {
+                return Ok(false);
+            }
+            // Who waited for a processor meanwhile has not seen what it missed, and looks once more.
+            let over = since.elapsed() >= PATIENCE;
+            if !over {
+                std::thread::sleep(NAP);
+            }
+            self.sync(shared)?;
+            if left(self) < before {
+                (since, before) = (Instant::now(), left(self));
+            } else if over {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes frames out of their ring while there are buffers for them, until `end` slots are left. Returns what ended it.
+    fn keep(&mut self, from: &mut RxRing, end: u32) -> Keep {
+        let Some(spare) = &mut self.spare else { return Keep::NoBuffers };
+        let mut kept = Keep::Nothing;
+        while from.ready() > end {
+            kept = spare.keep(from, self.ring.num_slots());
+            if kept != Keep::Kept {
+                break;
+            }
+        }
+        kept
+    }
 }
 
 impl<D: Device> PortTx for Tx<D> {
@@ -85,21 +153,20 @@ impl<D: Device> PortTx for Tx<D> {
         if len < HEADER {
             return Err(PortError::TooShort { len });
         }
-        let Tx { shared, ring: Some(ring), shown } = self else { return Err(self.read_only()) };
-        if len > MAX_FRAME || len.div_ceil(ring.room() as usize) >= ring.num_slots() as usize {
+        let Tx { shared, out: Some(out) } = self else { return Err(self.read_only()) };
+        let room = out.ring.room() as usize;
+        if len > MAX_FRAME || len.div_ceil(room) >= out.ring.num_slots() as usize {
             return Err(PortError::TooLong { len });
         }
-        let needed = len.div_ceil(ring.room() as usize) as u32;
-        if !has_space(shared, ring, needed, nonblocking)? {
+        if !out.has_space(shared, len.div_ceil(room) as u32, nonblocking)? {
             return Err(PortError::NoRoom);
         }
-        if !ring.put(frame) {
-            count_together(&shared.counters.malformed, ring.take_malformed());
+        if !out.ring.put(frame) {
+            count_together(&shared.counters.malformed, out.ring.take_malformed());
             let path = format!("{}: transmit ring", shared.name);
             return Err(PortError::Corrupt { path, why: "a slot names no buffer" });
         }
-        sync(shared, ring)?;
-        *shown = ring.head();
+        out.sync(shared)?;
         count_together(&shared.counters.sent, 1);
         count_together(&shared.counters.sent_bytes, len as u64);
         Ok(())
@@ -107,20 +174,20 @@ impl<D: Device> PortTx for Tx<D> {
 
     fn ring(&mut self) -> Result<&mut TxRing, PortError> {
         let error = self.read_only();
-        self.ring.as_mut().ok_or(error)
+        self.out.as_mut().map(|out| &mut out.ring).ok_or(error)
     }
 
     fn txsync(&mut self, _nonblocking: bool) -> Result<u32, PortError> {
-        let Tx { shared, ring: Some(ring), shown } = self else { return Ok(0) };
+        let Tx { shared, out: Some(out) } = self else { return Ok(0) };
         let (mut frames, mut bytes) = (0, 0);
-        while let Some((frame, next)) = ring.frame_at(*shown) {
+        while let Some((frame, next)) = out.ring.frame_at(out.shown) {
             if let Some(frame) = frame {
                 frames += 1;
                 bytes += frame.len() as u64;
             }
-            *shown = next;
+            out.shown = next;
         }
-        sync(shared, ring)?;
+        out.sync(shared)?;
         count_together(&shared.counters.sent, frames.into());
         count_together(&shared.counters.sent_bytes, bytes);
         Ok(frames)
@@ -128,24 +195,59 @@ impl<D: Device> PortTx for Tx<D> {
 
     /// A frame that lies in the module's same memory, as a card's and its host's do, is not copied: the slots swap their buffers.
     fn forward(&mut self, from: &mut RxRing, slots: u32, nonblocking: bool) -> Result<Forwarded, PortError> {
-        let Tx { shared, ring: Some(ring), shown } = self else { return Err(self.read_only()) };
+        let Tx { shared, out: Some(out) } = self else { return Err(self.read_only()) };
         let mut forwarded = Forwarded::default();
         let (end, mut patient) = (from.ready().saturating_sub(slots), !nonblocking);
         while from.ready() > end {
-            let moved = ring.put_frames(from, from.ready() - end);
-            forwarded.frames += u64::from(moved.frames);
-            forwarded.bytes += moved.bytes;
-            sync(shared, ring)?;
-            *shown = ring.head();
-            if moved.wanting > 0 && !has_space(shared, ring, moved.wanting, !patient)? {
+            let mut wanting = 1;
+            if out.kept() > 0 {
+                out.sync(shared)?;
+            }
+            if out.kept() == 0 {
+                let moved = out.ring.put_frames(from, from.ready() - end);
+                forwarded.frames += u64::from(moved.frames);
+                forwarded.bytes += moved.bytes;
+                wanting = moved.wanting;
+                out.sync(shared)?;
+            }
+            if wanting == 0 {
+                continue;
+            }
+            let (room, too_long) = match out.keep(from, end) {
+                Keep::Kept | Keep::Nothing => continue,
+                Keep::TooLong => (false, true),
+                Keep::NoBuffers if out.kept() > 0 => {
+                    let before = out.kept();
+                    (out.waits_until(shared, !patient, |out| out.kept() < before)?, false)
+                }
+                Keep::NoBuffers => (out.has_space(shared, wanting, !patient)?, wanting >= out.ring.num_slots()),
+            };
+            if !room {
                 // Who waited in vain once does not wait for each of the frames behind.
-                patient &= moved.wanting >= ring.num_slots();
+                patient &= too_long;
                 from.pass_frame();
                 forwarded.refused += 1;
             }
         }
         count_together(&shared.counters.sent, forwarded.frames);
         count_together(&shared.counters.sent_bytes, forwarded.bytes);
+        forwarded += out.take_waited(shared);
         Ok(forwarded)
+    }
+
+    fn kept(&self) -> u32 {
+        self.out.as_ref().map_or(0, Out::kept)
+    }
+
+    fn send_kept(&mut self, all: bool) -> Result<Forwarded, PortError> {
+        let Tx { shared, out: Some(out) } = self else { return Ok(Forwarded::default()) };
+        if out.kept() > 0 {
+            out.sync(shared)?;
+        }
+        if all && out.kept() > 0 && !out.waits_until(shared, false, |out| out.kept() == 0)? {
+            let dropped = out.spare.as_mut().map_or(0, Spare::drop_frames);
+            out.waited.refused += u64::from(dropped);
+        }
+        Ok(out.take_waited(shared))
     }
 }

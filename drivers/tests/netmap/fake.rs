@@ -1,6 +1,6 @@
 //! A module without a kernel: answers requests from their bytes, and moves frames through a region of our own by the module's rules.
 
-use drivers::netmap::{Bytes, Device, Direction, HEADER};
+use drivers::netmap::{Bytes, Device, Direction, HEADER, Options};
 use drivers::sys::wait::{Event, Ready, poll};
 use nm_core::abi::{
     NR_REG_ALL_NIC, NR_REG_ONE_NIC, NR_REG_SW, NS_BUF_CHANGED, NS_MOREFRAG, netmap_if, netmap_ring, netmap_slot,
@@ -35,6 +35,8 @@ pub const MEMORY: usize = BUFFERS + BUFS as usize * STRIDE + 500;
 /// Transmit, host transmit, receive, host receive rings; slots of each.
 pub const RING_COUNTS: [usize; 4] = [2, 1, 3, 1];
 pub const SLOTS: u32 = 16;
+/// The first buffer that no slot has at the beginning.
+pub const FIRST_FREE: u32 = 2 + 7 * SLOTS;
 
 /// The module: cheap to clone, one of them for the driver, one for the test.
 #[derive(Clone)]
@@ -75,6 +77,9 @@ pub struct State {
     pub version: Option<u16>,
     /// What `netmap_if` lies at, as the answer has it.
     pub offset: Option<u64>,
+    /// How many buffers beside those of the rings the next requests get, and that the test has made their list; nothing: as many as
+    /// they ask for, while there are some.
+    pub extra: Option<u32>,
     /// Frames on their way into each receive ring (host's last).
     pub incoming: Vec<VecDeque<Vec<u8>>>,
     /// Kernel's positions of each ring, by its number in `ring_ofs`.
@@ -130,8 +135,47 @@ impl Fake {
 
     /// A port of it.
     pub fn open(&self, text: &str) -> Port {
+        self.open_with(text, 0)
+    }
+
+    /// As [`Fake::open`], with so many buffers beside its rings. All its ports have one `netmap_if`: for one of them at a time.
+    pub fn open_with(&self, text: &str, extra_bufs: u32) -> Port {
         let device = Fake(Arc::clone(&self.0), Bound::new(&self.0));
-        drivers::netmap::open_on(device, &name(text)).unwrap_or_else(|e| panic!("{text}: {e}"))
+        drivers::netmap::open_on(device, &name(text), &Options { extra_bufs }).unwrap_or_else(|e| panic!("{text}: {e}"))
+    }
+
+    /// The first number of the list of buffers that no slot has.
+    pub fn list_head(&self) -> &AtomicU32 {
+        self.word(INTERFACE + offset_of!(netmap_if, ni_bufs_head))
+    }
+
+    /// The number that follows a buffer's in that list.
+    pub fn link(&self, buffer: u32) -> &AtomicU32 {
+        self.word(BUFFERS + buffer as usize * STRIDE)
+    }
+
+    /// What the module would free if the port were closed now, in order of their numbers; it ends at a number that is no buffer's or
+    /// that it has freed already.
+    pub fn list(&self) -> Vec<u32> {
+        let (mut list, mut next) = (Vec::new(), self.list_head().load(Ordering::Relaxed));
+        while (2..BUFS).contains(&next) && !list.contains(&next) {
+            list.push(next);
+            next = self.link(next).load(Ordering::Relaxed);
+        }
+        list.sort_unstable();
+        list
+    }
+
+    /// As the module links buffers that it gives: how many.
+    fn give_extra(&self, wanted: u32) -> u32 {
+        let given = wanted.min(BUFS - FIRST_FREE);
+        let mut head = 0;
+        for buffer in FIRST_FREE..FIRST_FREE + given {
+            self.link(buffer).store(head, Ordering::Relaxed);
+            head = buffer;
+        }
+        self.list_head().store(head, Ordering::Relaxed);
+        given
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -354,6 +398,9 @@ impl Device for Fake {
                 body[..8].copy_from_slice(&state.offset.unwrap_or(INTERFACE as u64).to_ne_bytes());
                 body[8..16].copy_from_slice(&(MEMORY as u64).to_ne_bytes());
                 body[32..34].copy_from_slice(&self.0.memory_id.map_or(0, NonZeroU16::get).to_ne_bytes());
+                let wanted = u32::from_ne_bytes([body[40], body[41], body[42], body[43]]);
+                let given = state.extra.unwrap_or_else(|| if wanted > 0 { self.give_extra(wanted) } else { 0 });
+                body[40..44].copy_from_slice(&given.to_ne_bytes());
                 let (card, host) = ((1 << RING_COUNTS[2]) - 1, 1 << RING_COUNTS[2]);
                 let rings = match u32::from_ne_bytes([body[36], body[37], body[38], body[39]]) {
                     NR_REG_ALL_NIC => card,

@@ -1,7 +1,7 @@
 //! A module whose memory holds anything: an error, or frames that are lost and counted, never a look outside.
 
 use crate::fake::{BUFS, Fake, INTERFACE, MEMORY, SLOTS, frame, name};
-use drivers::netmap::open_on;
+use drivers::netmap::{Options, open_on};
 use nm_core::PortError;
 use nm_core::abi::{netmap_if, netmap_ring};
 use nm_core::sync::Ordering;
@@ -35,13 +35,14 @@ fn memory_that_is_no_netmaps_is_refused() {
     for (what, spoil) in spoilt {
         let fake = Fake::new();
         spoil(&fake);
-        let error = open_on(fake, &name("netmap:eth0")).err().unwrap_or_else(|| panic!("{what}: opened"));
+        let error =
+            open_on(fake, &name("netmap:eth0"), &Options::default()).err().unwrap_or_else(|| panic!("{what}: opened"));
         assert!(matches!(error, PortError::Corrupt { .. }), "{what}: {error}");
     }
     for offset in [MEMORY as u64 - 8, MEMORY as u64, u64::MAX, INTERFACE as u64 + 1] {
         let fake = Fake::new();
         fake.state().offset = Some(offset);
-        assert!(open_on(fake, &name("netmap:eth0")).is_err(), "{offset:#x}");
+        assert!(open_on(fake, &name("netmap:eth0"), &Options::default()).is_err(), "{offset:#x}");
     }
 }
 

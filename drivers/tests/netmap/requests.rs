@@ -1,7 +1,7 @@
 //! What the module is asked, byte for byte, and what its answers become.
 
-use crate::fake::{Fake, name};
-use drivers::netmap::{PortFacts, facts, open_on};
+use crate::fake::{BUFS, FIRST_FREE, Fake, name};
+use drivers::netmap::{Options, PortFacts, facts, open_on};
 use nm_core::PortError;
 use nm_core::abi;
 use std::collections::HashMap;
@@ -71,6 +71,37 @@ fn every_name_form_is_the_request_of_netmap_h() {
 }
 
 #[test]
+fn buffers_without_a_slot_are_asked_for_and_as_many_as_there_are_are_told() {
+    let Some(fields) = fields() else { return };
+    // Who sends nothing has no use for them.
+    for (text, wanted, asked, given) in [
+        ("netmap:eth0", 50, 50, 50),
+        ("netmap:x{1", 1, 1, 1),
+        ("netmap:eth0^", 4_000_000_000, 4_000_000_000, BUFS - FIRST_FREE),
+        ("netmap:eth0/R", 50, 0, 0),
+        ("netmap:eth0/t", 50, 0, 0),
+    ] {
+        let fake = Fake::new();
+        let port = fake.open_with(text, wanted);
+        assert_eq!(port.control.extra_bufs(), given, "{text}");
+        assert_eq!(port.control.stats().malformed, 0, "{text}");
+        let state = fake.state();
+        let mode = if text.ends_with('^') { 2 } else { 1 };
+        let flags = abi::NR_NO_TX_POLL | name(text).flags;
+        let expected = bytes(
+            &fields,
+            56,
+            &[
+                ("nmreq_register.nr_mode", mode),
+                ("nmreq_register.nr_extra_bufs", asked),
+                ("nmreq_register.nr_flags", flags),
+            ],
+        );
+        assert_eq!(state.requests[0].1, expected, "{text}");
+    }
+}
+
+#[test]
 fn facts_of_a_port_are_asked_without_binding_it() {
     let Some(fields) = fields() else { return };
     let fake = Fake::new();
@@ -89,7 +120,7 @@ fn refusals_have_their_words() {
     let refused = |errno, version, text| {
         let fake = Fake::new();
         (fake.state().refuse, fake.state().version) = (Some(errno), version);
-        open_on(fake, &name(text)).err().expect("refused")
+        open_on(fake, &name(text), &Options::default()).err().expect("refused")
     };
     assert!(matches!(refused(6, None, "netmap:eth9"), PortError::NoDevice { .. }));
     assert!(matches!(refused(16, None, "netmap:eth0/x"), PortError::InUse { .. }));
@@ -103,6 +134,9 @@ fn refusals_have_their_words() {
 #[test]
 fn a_ring_that_does_not_exist_is_no_device() {
     for text in ["netmap:eth0-3", "netmap:eth0^1"] {
-        assert!(matches!(open_on(Fake::new(), &name(text)), Err(PortError::NoDevice { .. })), "{text}");
+        assert!(
+            matches!(open_on(Fake::new(), &name(text), &Options::default()), Err(PortError::NoDevice { .. })),
+            "{text}"
+        );
     }
 }

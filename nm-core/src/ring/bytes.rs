@@ -18,6 +18,14 @@ impl<'a> From<&'a [u8]> for FrameRef<'a> {
     }
 }
 
+impl<'a> FrameRef<'a> {
+    /// What is left of it behind its first `bytes` bytes.
+    pub(super) fn behind(self, bytes: usize) -> FrameRef<'a> {
+        let bytes = bytes.min(self.len);
+        FrameRef { data: self.data.wrapping_add(bytes), len: self.len - bytes, owner: PhantomData }
+    }
+}
+
 impl FrameRef<'_> {
     /// Bytes of the frame.
     #[inline(always)]

@@ -6,6 +6,7 @@ pub mod outgoing;
 pub mod peer;
 pub mod rx;
 pub mod slots;
+pub mod spare;
 pub mod swap;
 pub mod tx;
 

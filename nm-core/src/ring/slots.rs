@@ -710,10 +710,15 @@ impl Slots {
         let more = if goes_on { abi::NS_MOREFRAG } else { 0 };
         let sent = Slot { flags: abi::NS_BUF_CHANGED | more, ..part };
         let back = Slot { buf_idx: free, len: part.len, flags: part.flags | abi::NS_BUF_CHANGED };
-        // ORDER: Relaxed, both; the heads that show them to the kernel are stored with Release.
-        self.cell(at).word.store(sent.pack(), Ordering::Relaxed);
-        from.cell(i).word.store(back.pack(), Ordering::Relaxed);
+        self.set_word(at, sent);
+        from.set_word(i, back);
         true
+    }
+
+    /// Says this in slot `i`, whose `ptr` stays as it is.
+    pub(super) fn set_word(&self, i: u32, slot: Slot) {
+        // ORDER: Relaxed; the slot is its owner's, and the head that shows it to the kernel is stored with Release.
+        self.cell(i).word.store(slot.pack(), Ordering::Relaxed);
     }
 }
 
