@@ -63,10 +63,18 @@ pub enum Purpose {
 /// # Errors
 /// [`Error::Failed`] with the reason from the switch or from libpcap.
 pub fn open(name: &str, purpose: Purpose, stop: &Arc<Stop>) -> Result<TwoWay, Error> {
+    open_with(name, purpose, 0, stop)
+}
+
+/// As [`open`], with so many buffers for frames that wait for room, where the port has such.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(name: &str, purpose: Purpose, extra_bufs: u32, stop: &Arc<Stop>) -> Result<TwoWay, Error> {
     let options = vale::Options::default();
     let rings = match &PortName::parse(name).map_err(PortError::from)? {
         PortName::Vale(name) => Some(vale::open(name, &options)?),
-        PortName::Netmap(name) => Some(open_netmap(name, purpose)?),
+        PortName::Netmap(name) => Some(open_netmap(name, purpose, extra_bufs)?),
         _ => None,
     };
     let immediate = purpose != Purpose::InBlocks;
@@ -82,9 +90,10 @@ pub fn open(name: &str, purpose: Purpose, stop: &Arc<Stop>) -> Result<TwoWay, Er
 }
 
 /// A card takes in frames for everybody: who moves frames between ports wants them.
-fn open_netmap(name: &NetmapName, purpose: Purpose) -> Result<Port, PortError> {
+fn open_netmap(name: &NetmapName, purpose: Purpose, extra_bufs: u32) -> Result<Port, PortError> {
     let as_on_wire = purpose == Purpose::SendingOn;
-    let options = drivers::Options { promiscuous: true, as_on_wire, ..drivers::Options::from_environment()? };
+    let options =
+        drivers::Options { promiscuous: true, as_on_wire, extra_bufs, ..drivers::Options::from_environment()? };
     if !options.wants_module()
         && let Some(pipe) = vale::open_pipe(name, &vale::Options::default())
     {
@@ -200,6 +209,25 @@ impl Sender {
                     Ok(false)
                 }
             },
+        }
+    }
+
+    /// Frames that [`forward`] took and that wait for room in the port.
+    pub fn kept(&self) -> u32 {
+        match self {
+            Sender::Rings(tx, _) => tx.kept(),
+            Sender::Pcap(..) => 0,
+        }
+    }
+
+    /// Sends those of them that there is room for; with `all`, waits for it, and drops what finds none.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub fn send_kept(&mut self, all: bool) -> Result<Forwarded, Error> {
+        match self {
+            Sender::Rings(tx, _) => Ok(tx.send_kept(all)?),
+            Sender::Pcap(..) => Ok(Forwarded::default()),
         }
     }
 

@@ -21,6 +21,9 @@ const BURST: usize = 256;
 /// The smallest share of a ring that is moved at once.
 const LEAST: u32 = 64;
 
+/// How long a port that frames wait for is left alone.
+const LOOK: Duration = Duration::from_micros(100);
+
 /// What went one way.
 #[derive(Default)]
 struct Moved {
@@ -59,9 +62,30 @@ impl Pump {
     /// # Errors
     /// [`Error::Failed`] when one can't be opened, or they make a circle.
     pub fn open(tool: &'static str, pairs: &[[String; 2]], stop: &Arc<Stop>) -> Result<Pump, Error> {
+        Pump::open_with(tool, pairs, 0, stop)
+    }
+
+    /// As [`Pump::open`]; each port is asked for so many buffers, in which frames for it wait while it has no room for them. Says where
+    /// there are fewer.
+    ///
+    /// # Errors
+    /// As [`Pump::open`].
+    pub fn open_with(
+        tool: &'static str,
+        pairs: &[[String; 2]],
+        extra_bufs: u32,
+        stop: &Arc<Stop>,
+    ) -> Result<Pump, Error> {
         let mut opened = Vec::new();
         for pair in pairs {
-            let open = |name: &str| ports::open(name, Purpose::SendingOn, stop);
+            let open = |name: &str| {
+                let port = ports::open_with(name, Purpose::SendingOn, extra_bufs, stop)?;
+                let there = port.control.as_ref().map_or(0, |control| control.extra_bufs());
+                if let Some(text) = too_few(name, there, extra_bufs) {
+                    warn(tool, &text);
+                }
+                Ok::<TwoWay, Error>(port)
+            };
             opened.push((pair.clone(), [open(&pair[0])?, open(&pair[1])?]));
         }
         Pump::of(tool, opened, stop)
@@ -145,6 +169,17 @@ impl Summary {
     }
 }
 
+/// What there is to say of a port that has not as many buffers beside its rings as it was asked for.
+fn too_few(name: &str, there: u32, wanted: u32) -> Option<String> {
+    match there {
+        _ if there >= wanted => None,
+        0 => Some(format!(
+            "{name} has no buffers beside its rings: only ports of the netmap kernel module can have some"
+        )),
+        _ => Some(format!("{name} got {there} buffers beside its rings instead of {wanted}")),
+    }
+}
+
 /// A card whose frames the host gets anyway, and the same card's host rings: what the one brings would go to the host a second
 /// time, and come back from there as received, for ever.
 fn refuse_circles(ports: &[PortInfo]) -> Result<(), Error> {
@@ -188,14 +223,21 @@ fn carry_until_stop(
     stop: &Stop,
 ) -> Result<(), Error> {
     let mut mending = Mending::of_port(name, counts.as_deref());
-    while !stop.requested() {
-        from.wait(stop, None)?;
-        let most = burst.unwrap_or_else(|| at_once(from));
-        let Forwarded { frames, bytes, refused } = ports::forward(from, to, most, &mut mending)?;
+    let add = |Forwarded { frames, bytes, refused }| {
         count(&moved.frames, frames);
         count(&moved.bytes, bytes);
         count(&moved.refused, refused);
+    };
+    while !stop.requested() {
+        let keeps = to.kept() > 0;
+        from.wait(stop, keeps.then_some(LOOK))?;
+        if keeps {
+            add(to.send_kept(false)?);
+        }
+        let most = burst.unwrap_or_else(|| at_once(from));
+        add(ports::forward(from, to, most, &mut mending)?);
     }
+    add(to.send_kept(true)?);
     Ok(())
 }
 
@@ -234,6 +276,14 @@ mod tests {
     fn port(name: &str, driver: &'static str) -> PortInfo {
         let kind = PortKind::Port;
         PortInfo { name: name.into(), driver, kind, rx_slots: 0, tx_slots: 0, buf_size: 0, memory: 0 }
+    }
+
+    #[test]
+    fn who_asks_for_buffers_hears_what_he_did_not_get() {
+        assert_eq!(too_few("netmap:eth0", 100, 100), None);
+        assert_eq!(too_few("vale0:a", 0, 0), None);
+        assert!(too_few("netmap:eth0", 7, 100).unwrap().contains("got 7 buffers"));
+        assert!(too_few("vale0:a", 0, 100).unwrap().contains("only ports of the netmap kernel module"));
     }
 
     #[test]

@@ -88,3 +88,36 @@ fn cards_of_the_module_with_memories_of_their_own_are_bridged_by_copying() {
         assert_eq!(row(&table, from), ["300", "257400", "0"], "{table}");
     }
 }
+
+#[test]
+fn frames_for_a_port_without_room_wait_beside_its_rings_and_hold_up_nobody() {
+    let fake = Fake::new();
+    let stop = Arc::new(Stop::on_signals().expect("a stop"));
+    let ports = [fake.open("netmap:eth0-0"), fake.open_with("netmap:eth0^", 60)].map(|port| TwoWay::of(port, &stop));
+    let names = ["netmap:eth0-0", "netmap:eth0^"].map(String::from);
+    let pump = Pump::of("bridge", vec![(names, ports)], &stop).expect("a pump");
+    let until = |done: &dyn Fn() -> bool| {
+        let end = Instant::now() + Duration::from_secs(10);
+        while !done() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        done()
+    };
+    let table = std::thread::scope(|threads| {
+        let moving = threads.spawn(|| pump.run(None));
+        let ends = Ends(&stop);
+        fake.state().stuck = true;
+        // Four rings full, which nobody empties for longer than a sender waits.
+        (0..64).for_each(|n| fake.arrive(0, &frame(0, n, 60)));
+        assert!(until(&|| fake.state().incoming[0].is_empty()), "the card's ring waits for the host's");
+        std::thread::sleep(Duration::from_millis(30));
+        fake.state().stuck = false;
+        // Nothing else arrives that would make the bridge look.
+        assert!(until(&|| fake.state().wire.len() == 64), "{} of 64 left", fake.state().wire.len());
+        drop(ends);
+        moving.join().expect("no panic").expect("an end").text()
+    });
+    assert!(fake.state().wire.iter().map(|f| f.1.clone()).eq((0..64).map(|n| frame(0, n, 60))));
+    assert_eq!(row(&table, "netmap:eth0-0"), ["64", "3840", "0"], "{table}");
+    assert_eq!(fake.list().len(), 60, "the module does not get all its buffers back");
+}

@@ -17,6 +17,8 @@ usage: bridge -i PORT -i PORT [options]
   -i PORT       vale0:a, netmap:eth0, netmap:eth0^ (its host's side), or any other
                 port (through libpcap's calls); twice
   -b FRAMES     most frames moved at once (a quarter of the ring)
+  -B BUFFERS    frames for a port of the netmap module that it has no room for wait in
+                so many buffers beside its rings, and hold up nobody (0)
   -w SECONDS    wait before the start (0)
   -h, --help    this text
 
@@ -35,6 +37,7 @@ examples:
 struct Options {
     ports: [String; 2],
     burst: Option<usize>,
+    extra_bufs: u32,
     wait: Duration,
 }
 
@@ -46,11 +49,12 @@ fn main() -> ExitCode {
 }
 
 fn parse(mut args: lexopt::Parser) -> Result<Option<Options>, Error> {
-    let (mut ports, mut burst, mut wait) = (Vec::new(), None, Duration::ZERO);
+    let (mut ports, mut burst, mut extra_bufs, mut wait) = (Vec::new(), None, 0, Duration::ZERO);
     while let Some(arg) = args.next()? {
         match arg {
             Short('i') => ports.push(value(&mut args, "-i", text)?),
             Short('b') => burst = Some(value(&mut args, "-b", parse_count)?),
+            Short('B') => extra_bufs = value(&mut args, "-B", parse_count)?,
             Short('w') => wait = value(&mut args, "-w", parse_seconds)?,
             Short('h') | Long("help") => return Ok(None),
             other => return Err(other.unexpected().into()),
@@ -64,12 +68,14 @@ fn parse(mut args: lexopt::Parser) -> Result<Option<Options>, Error> {
         return Err(Error::Usage("-b: at least one frame at once".into()));
     }
     let burst = burst.map(|burst| usize::try_from(burst).unwrap_or(usize::MAX));
-    Ok(Some(Options { ports, burst, wait }))
+    let too_many = |_| Error::Usage(format!("-B {extra_bufs}: more than {}", u32::MAX));
+    let extra_bufs = u32::try_from(extra_bufs).map_err(too_many)?;
+    Ok(Some(Options { ports, burst, extra_bufs, wait }))
 }
 
 fn bridge(options: &Options) -> Result<(), Error> {
     let stop = Arc::new(Stop::on_signals()?);
-    let pump = Pump::open("bridge", std::slice::from_ref(&options.ports), &stop)?;
+    let pump = Pump::open_with("bridge", std::slice::from_ref(&options.ports), options.extra_bufs, &stop)?;
     if stop.wait(Some(options.wait))? {
         return Ok(());
     }
