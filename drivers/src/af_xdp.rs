@@ -46,7 +46,7 @@ use crate::Error;
 use crate::flags;
 use crate::stamping::CardTimes;
 use crate::sys::bpf::XdpMode;
-use crate::sys::card::receive_queues;
+use crate::sys::card::{receive_queues, tags_beside};
 use crate::sys::interface::Interface;
 use crate::sys::netlink;
 use crate::sys::packet::PacketSocket;
@@ -76,13 +76,22 @@ pub struct Options {
     pub busy_poll_us: u32,
     /// The best mode that is tried.
     pub mode: Mode,
+    /// The last one.
+    pub least: Mode,
     /// Frames have the card's times, where its driver tells them to a program.
     pub card_times: Option<CardTimes>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { rx_slots: None, promiscuous: true, busy_poll_us: 0, mode: Mode::ZeroCopy, card_times: None }
+        Options {
+            rx_slots: None,
+            promiscuous: true,
+            busy_poll_us: 0,
+            mode: Mode::ZeroCopy,
+            least: Mode::Generic,
+            card_times: None,
+        }
     }
 }
 
@@ -183,7 +192,8 @@ pub(crate) fn open_rings(name: &NetmapName, options: &Options) -> Result<(Port, 
     let opening = Opening { failure, name, options, card, queues: count, numbers, watch, region, layout };
 
     let mut refused = None;
-    let modes = Mode::ALL.into_iter().filter(|mode| *mode as u32 >= options.mode as u32);
+    let wanted = options.mode as u32..=options.least as u32;
+    let modes = Mode::ALL.into_iter().filter(|mode| wanted.contains(&(*mode as u32)));
     // Some drivers give the program long frames in pieces only, whatever room there is. Whole ones are tried first: they
     // keep a virtual cable from passing merged frames of 64 KiB.
     let tries = modes.flat_map(|mode| [(mode, pieces), (mode, true)].into_iter().take(if pieces { 1 } else { 2 }));
@@ -284,6 +294,7 @@ impl Opening<'_> {
             ifindex: card.index,
             mtu: card.mtu,
             mode,
+            loses_tags: !attachment.puts_tags_back() && tags_beside(&name.ifname, card.index),
             layout,
             program: Arc::clone(&attachment.counters),
             attachment: Mutex::new(Some(attachment)),
@@ -312,6 +323,7 @@ pub(crate) struct Shared {
     ifindex: u32,
     mtu: u32,
     mode: Mode,
+    loses_tags: bool,
     layout: Layout,
     /// First of those that hold something at the interface, so that it ends before the sockets do.
     attachment: Mutex<Option<Attachment>>,
@@ -452,6 +464,10 @@ impl PortControl for Shared {
             buf_size: self.layout.chunk,
             memory: self.layout.total_bytes() as u64,
         }
+    }
+
+    fn loses_tags(&self) -> bool {
+        self.loses_tags
     }
 
     fn count_rejected(&self, frames: u64) {

@@ -82,6 +82,10 @@ impl PortControl for Control {
         self.halves[0].stamped_by_card()
     }
 
+    fn loses_tags(&self) -> bool {
+        self.halves.iter().any(|half| half.loses_tags())
+    }
+
     /// Whichever half the frames came from.
     fn count_rejected(&self, frames: u64) {
         self.halves[0].count_rejected(frames);

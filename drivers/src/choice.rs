@@ -5,8 +5,13 @@
 //! | the netmap kernel module | `/dev/netmap`, and the right to open it | it is not there, or does not know the card |
 //! | AF_XDP, zero-copy | a card's driver that has it | the driver has not |
 //! | AF_XDP, native | a card's driver with XDP | the driver has not |
-//! | AF_XDP, generic | Linux 5.9, `CAP_BPF`, `CAP_NET_ADMIN` | the kernel has no AF_XDP, or the right is missing |
+//! | AF_XDP, generic | Linux 5.9, `CAP_BPF`, `CAP_NET_ADMIN` | the kernel has no AF_XDP, the right is missing, or frames would lose their VLAN tags |
 //! | AF_PACKET | `CAP_NET_RAW` | |
+//!
+//! **VLAN tags.** Programs of the network stack don't hear of a tag that lies beside its frame: with a card that takes tags out, and on any
+//! bridge, macvlan or bond, they show all VLANs as one. A packet socket's reader puts the tags back. It is a copy beside the
+//! host, so that who wants the frames away from there ([`Options::from_host`], `/x`, single rings) has them without their tags, and may
+//! ask ([`loses_tags`](nm_core::PortControl::loses_tags)).
 //!
 //! `NETMAP_DRIVER` pins the choice: then there is no next one. A card that somebody else has, that is down or does not
 //! exist is an error at once: another driver would make something else of the name than what was asked for.
@@ -19,6 +24,7 @@
 
 use crate::af_xdp::Mode;
 use crate::stamping::{self, Stamping};
+use crate::sys::card::tags_beside;
 use crate::sys::interface::Interface;
 use crate::sys::netdev::{XdpFeatures, xdp_features};
 use crate::{af_packet, af_xdp, both, host, netmap, retreat};
@@ -56,6 +62,8 @@ pub struct Options {
     pub extra_bufs: u32,
     /// Frames come as a wire carries them, where a driver can have them so ([`as_on_wire`](nm_core::PortControl::as_on_wire)).
     pub as_on_wire: bool,
+    /// The host must not get the frames, too, wherever that can be had: who opens the port sends them on.
+    pub from_host: bool,
     /// Whose clock the frames' times are of; a card that can't stamp them gives the host's
     /// ([`stamped_by_card`](nm_core::PortControl::stamped_by_card)).
     pub stamping: Stamping,
@@ -140,11 +148,30 @@ pub struct Offer {
 
 /// The ways to a card in the order in which [`open`] tries them: those of the pinned driver, or all.
 pub fn offers(name: &NetmapName, options: &Options) -> Vec<Offer> {
-    // A kernel that does not tell is tried; so is one that has no such interface, for the words of the error.
-    let features = Interface::find(&name.ifname).and_then(|card| xdp_features(card.index)).unwrap_or(None);
-    let ways = Way::ALL.into_iter().filter(|way| options.driver.is_none_or(|driver| driver == way.driver()));
-    ways.map(|way| Offer { way, missing: missing(way, netmap::is_there(), features) }).collect()
+    let mut offers = all_offers(name, options);
+    offers.retain(|offer| options.driver.is_none_or(|driver| driver == offer.way.driver()));
+    offers
 }
+
+/// All of them, those of other drivers than the pinned one, too.
+pub(crate) fn all_offers(name: &NetmapName, options: &Options) -> Vec<Offer> {
+    // A kernel that does not tell is tried; so is one that has no such interface, for the words of the error.
+    let card = Interface::find(&name.ifname);
+    let features = card.as_ref().ok().and_then(|card| xdp_features(card.index).ok()).flatten();
+    let copy_will_do = name.rings == NetmapRings::All
+        && name.flags & NR_EXCLUSIVE == 0
+        && !options.from_host
+        && options.driver.is_none();
+    let wants_tags = copy_will_do && card.is_ok_and(|card| tags_beside(&name.ifname, card.index));
+    let missing = |way| match missing(way, netmap::is_there(), features) {
+        None if way == Way::Xdp(Mode::Generic) && wants_tags => Some(LOSES_TAGS),
+        missing => missing,
+    };
+    Way::ALL.into_iter().map(|way| Offer { way, missing: missing(way) }).collect()
+}
+
+/// The reason of an offer that a packet socket's copy is preferred to.
+pub const LOSES_TAGS: &str = "VLAN tags may be lost (NETMAP_DRIVER=xdp insists)";
 
 fn missing(way: Way, module: bool, features: Option<XdpFeatures>) -> Option<&'static str> {
     let native = features.is_none_or(|f| f.native() && f.redirects());
@@ -178,20 +205,23 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
             }
             NetmapRings::AllAndHost => {
                 let half = |rings| NetmapName { rings, ..name.clone() };
-                let card = open_by(Way::Xdp(Mode::ZeroCopy), &half(NetmapRings::All), options)?;
+                let card = open_by(Way::Xdp(Mode::ZeroCopy), Mode::Generic, &half(NetmapRings::All), options)?;
                 return both::join(&name.to_string(), card, host::open(&half(NetmapRings::Host))?);
             }
             NetmapRings::All | NetmapRings::One(_) => {}
         }
     }
     let (mut refused, mut tried) = (None, None);
-    for Offer { way, missing } in offers(name, options) {
+    let offers = offers(name, options);
+    let without_tags = offers.iter().any(|offer| offer.missing == Some(LOSES_TAGS));
+    let least = if without_tags { Mode::Native } else { Mode::Generic };
+    for Offer { way, missing } in offers {
         // What a pinned driver lacks it says itself. AF_XDP goes on to lesser modes by itself.
         if (missing.is_some() && options.driver.is_none()) || tried == Some(way.driver()) {
             continue;
         }
         tried = Some(way.driver());
-        match open_by(way, name, options) {
+        match open_by(way, least, name, options) {
             Ok(port) => return Ok(port),
             Err(error) if gives_way(way, &error) => {
                 // What all refuse, the best one refuses in its own words.
@@ -216,13 +246,13 @@ fn says_what_x_costs(name: &NetmapName, refused: PortError) -> PortError {
     }
 }
 
-fn open_by(way: Way, name: &NetmapName, options: &Options) -> Result<Port, PortError> {
+fn open_by(way: Way, least: Mode, name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     let Options { rx_slots, promiscuous, busy_poll_us, gather, extra_bufs, as_on_wire, .. } = *options;
     let card_times = stamping::begin(name, way, options.stamping)?;
     match way {
         Way::Module => netmap::open(name, &netmap::Options { extra_bufs }),
         Way::Xdp(mode) => {
-            let xdp = af_xdp::Options { rx_slots, promiscuous, busy_poll_us, mode, card_times };
+            let xdp = af_xdp::Options { rx_slots, promiscuous, busy_poll_us, mode, least, card_times };
             match options.driver {
                 None => retreat::open(name, &xdp),
                 Some(_) => af_xdp::open(name, &xdp),

@@ -2,7 +2,7 @@
 
 use crate::af_xdp::Mode;
 use crate::bpf::btf::Function;
-use crate::choice::{Driver, Offer, Options, Way, offers};
+use crate::choice::{Driver, Offer, Options, Way, all_offers};
 use crate::stamping::{Stamping, may_choose, offered};
 use crate::sys::bpf::{MapKind, has_capabilities, map_create, program_by_id, program_info};
 use crate::sys::card::{driver, receive_queues};
@@ -73,7 +73,7 @@ pub fn stampings(name: &NetmapName, options: &Options) -> Vec<Stamping> {
 
 /// All ways, and the one that is chosen.
 fn choose(name: &NetmapName, options: &Options, card: &Interface) -> (Vec<Offer>, Option<Way>) {
-    let mut offers = offers(name, &Options { driver: None, ..*options });
+    let mut offers = all_offers(name, options);
     for offer in &mut offers {
         offer.missing = offer.missing.or_else(|| in_the_way(offer.way, card));
     }

@@ -196,6 +196,11 @@ impl PortControl for Control {
         self.rings.stamped_by_card()
     }
 
+    fn loses_tags(&self) -> bool {
+        // ORDER: Relaxed; for people who look.
+        !self.retreated.load(Ordering::Relaxed) && self.rings.loses_tags()
+    }
+
     fn count_rejected(&self, frames: u64) {
         self.rings.count_rejected(frames);
     }

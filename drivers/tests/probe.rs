@@ -2,11 +2,14 @@
 
 mod common;
 
-use common::{sh, with_cable};
+use common::{bytes_of, frame, netmap_name, read, sh, with_cable};
 use drivers::af_xdp::Mode;
 use drivers::bpf::btf::Function;
 use drivers::probe::{TAKEN, probe};
-use drivers::{Driver, Options, Way};
+use drivers::sys::interface::Interface;
+use drivers::sys::packet::PacketSocket;
+use drivers::{Driver, LOSES_TAGS, Offer, Options, Way};
+use nm_core::Port;
 use nm_core::name::{NetmapName, NetmapRings};
 
 fn card(name: &str) -> NetmapName {
@@ -44,6 +47,51 @@ fn the_chosen_way_is_the_one_that_is_opened() {
         assert_eq!(veth.has_tags(Way::Xdp(Mode::Native)), Function::VlanTag.number().is_some());
         let bridge = probe(&card("br0"), &Options::default()).expect("a probe");
         assert!(!bridge.has_tags(Way::Xdp(Mode::Native)) && bridge.has_tags(Way::Packet));
+    });
+}
+
+#[test]
+fn what_would_lose_vlan_tags_gives_way_to_a_packet_socket() {
+    with_cable(|| {
+        sh("ip link add br0 type bridge && ip link set br0 up && ip link set va master br0");
+        let open = |name: &str, options: &Options| drivers::open(&netmap_name(name), options).expect("a port");
+        let driver = |port: &Port| port.control.info().driver;
+        let (default, xdp) = (Options::default(), Options { driver: Some(Driver::Xdp), ..Options::default() });
+        let told = probe(&card("br0"), &default).expect("a probe");
+        let generic = |offers: &[Offer]| offers.iter().find(|o| o.way == Way::Xdp(Mode::Generic)).map(|o| o.missing);
+        assert_eq!((told.chosen, generic(&told.offers)), (Some(Way::Packet), Some(Some(LOSES_TAGS))));
+
+        // The kernel takes tags out on a frame's way to the bridge, whoever put them in.
+        let promiscuous = Options { promiscuous: true, ..default };
+        let mut port = open("netmap:br0", &promiscuous);
+        assert!(driver(&port).starts_with("af_packet") && !port.control.loses_tags());
+        let sender = PacketSocket::new().expect("a socket");
+        sender.bind(Interface::find("vb").expect("vb").index).expect("bind");
+        let plain = frame(1, 100);
+        let tagged = [&plain[..12], &[0x81, 0, 0, 5], &plain[12..]].concat();
+        for sent in [&plain, &tagged] {
+            sender.send(sent, false).expect("send");
+        }
+        assert!(bytes_of(read(&mut port, 2)) == [plain.clone(), tagged.clone()]);
+        drop(port);
+        let mut port = open("netmap:br0", &Options { promiscuous: true, ..xdp });
+        sender.send(&tagged, false).expect("send");
+        assert!(bytes_of(read(&mut port, 1)) == [plain], "the kernel tells tags now: the choice can be another");
+        drop(port);
+
+        // Who wants the frames away from the host has them so, and hears of it.
+        let from_host = Options { from_host: true, ..default };
+        for (name, options) in
+            [("netmap:br0", &from_host), ("netmap:br0", &xdp), ("netmap:br0/x", &default), ("netmap:br0-0", &default)]
+        {
+            let port = open(name, options);
+            assert!(driver(&port).starts_with(Mode::Generic.driver()), "{name}: {}", driver(&port));
+            assert!(port.control.loses_tags(), "{name}");
+        }
+        // A driver that tells the program loses none; one that does not, or a kernel before it, is known to.
+        let port = open("netmap:va", &default);
+        assert!(driver(&port).starts_with(Mode::Native.driver()));
+        assert_eq!(port.control.loses_tags(), Function::VlanTag.number().is_none());
     });
 }
 

@@ -229,6 +229,10 @@ pub trait PortControl: Send + Sync {
     fn stamped_by_card(&self) -> bool {
         false
     }
+    /// Frames may come without their VLAN tags: a card, or the kernel, has taken them out, and the driver does not hear of them.
+    fn loses_tags(&self) -> bool {
+        false
+    }
     /// Frames are as a wire carries them: what a sender leaves to his card, checksums and cutting, is done.
     fn as_on_wire(&self) -> bool {
         false

@@ -25,7 +25,7 @@ pub fn page(ifname: &str, probe: &Probe) -> String {
     let _ = writeln!(
         text,
         "\nVLAN tags that the card takes out of its frames are put back by: {}\n(the other ways lose them; \
-         ethtool -K {ifname} rxvlan off leaves them in)",
+         ethtool -K {ifname} rxvlan off makes a card leave them in)",
         kept.join("; ")
     );
     let clocks: Vec<&str> = probe.stampings.iter().copied().map(clock).collect();

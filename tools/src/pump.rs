@@ -84,6 +84,9 @@ impl Pump {
                 if let Some(text) = too_few(name, there, extra_bufs) {
                     warn(tool, &text);
                 }
+                if port.control.as_ref().is_some_and(|control| control.loses_tags()) {
+                    warn(tool, &loses_tags(name));
+                }
                 Ok::<TwoWay, Error>(port)
             };
             opened.push((pair.clone(), [open(&pair[0])?, open(&pair[1])?]));
@@ -178,6 +181,14 @@ fn too_few(name: &str, there: u32, wanted: u32) -> Option<String> {
         )),
         _ => Some(format!("{name} got {there} buffers beside its rings instead of {wanted}")),
     }
+}
+
+/// Frames of all VLANs go on as those of none.
+fn loses_tags(name: &str) -> String {
+    format!(
+        "{name} does not hear of VLAN tags that the card or the kernel takes out of its frames, which go on without them: \
+         ethtool -K CARD rxvlan off makes a card leave them in; NETMAP_DRIVER=packet has them, as a copy beside the host"
+    )
 }
 
 /// A card whose frames the host gets anyway, and the same card's host rings: what the one brings would go to the host a second

@@ -101,6 +101,11 @@ impl Attachment {
         })
     }
 
+    /// Whether VLAN tags that lie beside their frames come to be in them.
+    pub fn puts_tags_back(&self) -> bool {
+        self.tags.is_some()
+    }
+
     /// From now on frames of the queues go to their sockets.
     ///
     /// # Errors

@@ -53,6 +53,31 @@ pub fn driver(name: &str) -> Option<String> {
     (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())
 }
 
+/// Whether the card takes VLAN tags out of the frames that it receives (`rxvlan`); false where it does not tell.
+pub fn takes_out_tags(name: &str) -> bool {
+    const ETHTOOL_GFLAGS: u32 = 0x25;
+    const ETH_FLAG_RXVLAN: u32 = 1 << 8;
+    /// `struct ethtool_value`: a command, and the answer.
+    #[repr(C)]
+    struct Value {
+        command: u32,
+        data: u32,
+    }
+    let Ok(socket) = super::interface::control_socket() else { return false };
+    let mut value = Value { command: ETHTOOL_GFLAGS, data: 0 };
+    let Some(mut request) = Request::named(name) else { return false };
+    request.0.ifr_ifru.ifru_data = (&raw mut value).cast();
+    // The struct lives until the call is over, and nobody uses the pointer later.
+    request.call(&socket, libc::SIOCETHTOOL).is_ok() && value.data & ETH_FLAG_RXVLAN != 0
+}
+
+/// Whether frames that an interface receives may have their VLAN tags beside them when the network stack gets them: a card takes them
+/// out, or another interface's frames come here, whose tags the kernel has taken out on their way (a bridge, macvlan, bond, or a
+/// cable's other end).
+pub fn tags_beside(name: &str, ifindex: u32) -> bool {
+    takes_out_tags(name) || matches!(super::netlink::kind(ifindex), Ok(Some(_)))
+}
+
 /// What sysfs tells; it may be another namespace's, where an interface of the same name has another number.
 fn sysfs_queues(name: &str) -> Option<u32> {
     let folder = std::path::Path::new("/sys/class/net").join(name);
@@ -193,6 +218,13 @@ mod tests {
     fn an_interface_that_tells_nothing_has_one_queue() {
         assert_eq!(receive_queues("lo"), 1);
         assert_eq!(receive_queues("no such name"), 1);
+    }
+
+    #[test]
+    fn the_loopback_interface_has_no_tags() {
+        let lo = super::super::interface::Interface::find("lo").expect("every namespace has one");
+        assert!(!takes_out_tags("lo") && !tags_beside("lo", lo.index));
+        assert!(!takes_out_tags("no such name"));
     }
 
     #[test]

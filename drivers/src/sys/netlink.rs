@@ -9,6 +9,8 @@ const RTM_GETLINK: u16 = 18;
 const NLMSG_ERROR: u16 = 2;
 const NLM_F_REQUEST: u16 = 1;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
 const IFLA_STATS64: u16 = 23;
 const IFLA_XDP: u16 = 43;
 const IFLA_XDP_PROG_ID: u16 = 4;
@@ -40,6 +42,20 @@ pub fn lost_frames(ifindex: u32) -> io::Result<u64> {
     let stats = attribute(attributes(&answer)?, IFLA_STATS64).unwrap_or(&[]);
     let word = |at: usize| stats.get(8 * at..)?.first_chunk().copied().map(u64::from_ne_bytes);
     Ok(LOST.into_iter().filter_map(word).sum())
+}
+
+/// What sort of interface the kernel has made itself: `bridge`, `macvlan`, `veth`, … `None` for a card.
+///
+/// # Errors
+/// As [`xdp_program_id`].
+pub fn kind(ifindex: u32) -> io::Result<Option<String>> {
+    read_kind(&ask(ifindex)?)
+}
+
+fn read_kind(answer: &[u8]) -> io::Result<Option<String>> {
+    let Some(info) = attribute(attributes(answer)?, IFLA_LINKINFO) else { return Ok(None) };
+    let text = |value: &[u8]| String::from_utf8_lossy(value).trim_end_matches('\0').to_string();
+    Ok(attribute(info, IFLA_INFO_KIND).map(text))
 }
 
 /// Whether an interface is administratively up, and its MTU. The question waits for changes that are under way; ioctls don't.
@@ -153,6 +169,19 @@ mod tests {
         assert_eq!(id(&[&name, &none]), None);
         assert_eq!(id(&[&name]), None);
         assert_eq!(id(&[]), None);
+    }
+
+    #[test]
+    fn an_interface_of_the_kernels_own_says_its_kind() {
+        let link = |attributes: &[u8]| answer(RTM_NEWLINK, &[&[0; INTERFACE], attributes].concat());
+        let info = attr(IFLA_LINKINFO | 0x8000, &[attr(2, &[0; 9]), attr(IFLA_INFO_KIND, b"bridge\0")].concat());
+        assert_eq!(
+            read_kind(&link(&[attr(3, b"br0\0"), info].concat())).expect("an answer").as_deref(),
+            Some("bridge")
+        );
+        assert_eq!(read_kind(&link(&attr(IFLA_LINKINFO, &[]))).expect("an answer"), None);
+        assert_eq!(read_kind(&link(&[])).expect("an answer"), None);
+        assert!(kind(0x7fff_fff0).is_err());
     }
 
     #[test]
