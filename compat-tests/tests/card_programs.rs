@@ -75,6 +75,39 @@ fn tcpdump_reads_what_bittwist_sends() {
     });
 }
 
+/// tcpdump opens the card as root and sets its filter as somebody else: it gets what matches, and the host keeps the rest.
+#[test]
+fn tcpdump_filters_on_the_card_when_it_is_no_longer_root() {
+    for driver in ["", "xdp"] {
+        if driver == "xdp" && kernel_is_before(6, 9) {
+            return compat_tests::process::skipped(
+                "only a packet socket takes a filter from who has no rights (Linux 6.9)",
+            );
+        }
+        let (Some(cable), sandbox) = (Cable::lay(), Sandbox::new()) else { return };
+        let sent = frames::datagrams(100);
+        let file = sandbox.file("dropped.pcap");
+        let tcpdump = sandbox.ours_for_everybody("tcpdump").env("NETMAP_DRIVER", driver);
+        let tcpdump = tcpdump.args(["-i", "netmap:va", "-Z", "tcpdump", "-U", "-c", "100", "-w"]).arg(&file).arg("udp");
+        let reader = listening(cable.near(tcpdump));
+        let status = std::fs::read_to_string(format!("/proc/{}/status", reader.pid())).expect("the process's status");
+        assert!(!status.contains("Uid:\t0"), "tcpdump is still root: {status}");
+        // Frames that are taken get no answer, these do.
+        let ping = Program::new("ping").args(["-q", "-c", "3", "-i", "0.01", "-w", "10", "10.0.0.1"]);
+        cable.far(ping).finish_within(LIMIT).expect_success();
+        play(&cable, &sandbox, "packet", &sent);
+        check_account(reader.finish_within(LIMIT), sent.len());
+        assert_eq!(savefile::read(&file), sent, "{driver:?}");
+    }
+}
+
+fn kernel_is_before(major: u32, minor: u32) -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("a kernel");
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.trim().parse::<u32>().ok());
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next()) < (major, minor)
+}
+
 /// Its dumpcap keeps CAP_NET_ADMIN and CAP_NET_RAW.
 #[test]
 fn tshark_reads() {

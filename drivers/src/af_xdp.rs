@@ -279,6 +279,7 @@ impl Opening<'_> {
                 queue.socket.busy_poll(options.busy_poll_us).map_err(|e| failure.io("busy polling", e))?;
             }
         }
+        attachment.foresee();
         attachment.give().map_err(|e| failure.driver(e))?;
         let card_times = options.card_times.clone().filter(|_| attachment.card_time.is_some());
 
@@ -379,7 +380,7 @@ impl Shared {
         let program: Vec<filter::Insn> = program.iter().map(insn).collect();
         match &mut *self.attachment.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(attachment) => {
-                let result = attachment.filter(Some(&program));
+                let result = attachment.filter(&program);
                 let in_doubt = if attachment.decides { self.accepted() } else { u64::MAX };
                 // ORDER: Relaxed; for who asks for counters.
                 self.in_doubt.store(in_doubt, Ordering::Relaxed);

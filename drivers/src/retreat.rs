@@ -2,8 +2,9 @@
 //!
 //! A program is loaded into the kernel with privileges, and `tcpdump`, for one, gives its own up between opening the card and
 //! setting its filter. Without the filter the driver would take every frame from the host, and `tcpdump -i netmap:eth0 udp
-//! port 53` would cut the connection that somebody is logged in by. So a packet socket is opened beside the card's rings while
-//! that is allowed. It refuses all frames. When a filter is refused for want of privileges, it goes there instead (which
+//! port 53` would cut the connection that somebody is logged in by. Mostly a program that was loaded in time takes such a filter
+//! ([`Filtering::Written`](crate::bpf::Filtering)), but not before Linux 6.9, and none of more than 1,024 instructions. For those a
+//! packet socket is opened beside the card's rings while that is allowed. It refuses all frames. When a filter is refused for want of privileges, it goes there instead (which
 //! takes none), the driver's program goes, and the host has its traffic back.
 //!
 //! | state | frames come from | goes to | by |

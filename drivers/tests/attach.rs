@@ -5,7 +5,7 @@ mod common;
 use common::{LIMIT, bytes_of, frame, netmap_name, read, sh, skipped, with_cable};
 use drivers::Error;
 use drivers::af_packet;
-use drivers::bpf::{Counters, Counts, Link, Redirect, XdpProgram, attach_tcx, attach_xdp, load_redirect};
+use drivers::bpf::{Counters, Counts, Filtering, Link, Redirect, XdpProgram, attach_tcx, attach_xdp, load_redirect};
 use drivers::sys::bpf::{MapKind, ProgramKind, TcHook, XdpMode, map_create, program_load};
 use drivers::sys::interface::Interface;
 use drivers::sys::netlink::xdp_program_id;
@@ -53,7 +53,7 @@ fn last_byte(value: u32) -> XdpFilter {
 fn program(counters: &Counters, filter: &XdpFilter) -> OwnedFd {
     let sockets = map_create(MapKind::Xsk, "sockets", 4, 1, 0).expect("a map");
     let program = XdpProgram::new(sockets.as_fd(), counters);
-    XdpProgram { filter: Some(filter), generation: 1, ..program }.load().expect("loaded")
+    XdpProgram { filter: Filtering::Fixed(filter), generation: 1, ..program }.load().expect("loaded")
 }
 
 fn send(from: &str, frames: std::ops::Range<u32>) {

@@ -2,10 +2,11 @@
 
 use crate::Error;
 use crate::bpf::btf::Function;
-use crate::bpf::{CardTime, Counters, Link, Tags, XdpProgram, attach_xdp};
+use crate::bpf::{CardTime, Counters, Filtering, Link, Tags, XdpProgram, attach_xdp};
 use crate::sys::bpf::{MapKind, XdpMode, map_create, map_delete, map_set_socket};
 use crate::sys::xdp::XdpSocket;
-use filter::engine::ebpf::XdpFilter;
+use filter::engine::ebpf::{self, XdpFilter};
+use filter::insn::op::RET;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +15,17 @@ use std::time::{Duration, Instant};
 pub const PROGRAM: &str = "nm_port";
 /// How long a port's end is waited for.
 const GIVEN_BACK: Duration = Duration::from_millis(100);
+
+/// Takes all frames.
+const ALL: filter::Insn = filter::Insn::new(RET, u32::MAX);
+
+/// A program that was loaded in time, for filters that can't be.
+struct Foreseen {
+    map: OwnedFd,
+    program: OwnedFd,
+    /// It is the one on the interface.
+    runs: bool,
+}
 
 /// What a port's programs are to be.
 pub struct Wanted {
@@ -49,6 +61,7 @@ pub struct Attachment {
     pub filters: bool,
     /// The reader's filter accepts all that the kernel lets through.
     pub decides: bool,
+    foreseen: Option<Foreseen>,
     /// Whose frames go to which socket.
     pub queues: Vec<(u32, Arc<XdpSocket>)>,
 }
@@ -85,7 +98,7 @@ impl Attachment {
                 result => break result?,
             }
         };
-        let (generation, filters, decides, queues) = (0, false, true, Vec::new());
+        let (generation, filters, decides, foreseen, queues) = (0, false, true, None, Vec::new());
         Ok(Attachment {
             link,
             sockets,
@@ -97,6 +110,7 @@ impl Attachment {
             generation,
             filters,
             decides,
+            foreseen,
             queues,
         })
     }
@@ -130,40 +144,71 @@ impl Attachment {
         Ok(())
     }
 
-    /// Puts a filter into the kernel in the last one's place; `None`, or one that can't run there, takes all frames. Each frame
-    /// meets one of them.
+    /// Gets ready for filters that come when the process has no privileges any more. Where that can't be, [`Attachment::filter`] fails then.
+    pub fn foresee(&mut self) {
+        let made = Filtering::map().and_then(|map| {
+            let filter = Filtering::Written(map.as_fd());
+            let program = XdpProgram { filter, ..self.program() }.load()?;
+            Ok(Foreseen { map, program, runs: false })
+        });
+        // Frames of several buffers are not what it can read.
+        self.foreseen = made.ok().filter(|_| !self.frags);
+    }
+
+    /// Puts a filter into the kernel in the last one's place; one that can't run there takes all frames. Each frame meets one of them.
     ///
     /// # Errors
     /// Why the filter does not run there. When the interface is gone, nothing does.
-    pub fn filter(&mut self, program: Option<&[filter::Insn]>) -> Result<(), Error> {
+    pub fn filter(&mut self, program: &[filter::Insn]) -> Result<(), Error> {
         // What the driver can't tell apart comes here, and the reader does.
-        let exact = program.map(XdpFilter::new).transpose();
+        let exact = XdpFilter::new(program);
         let is_exact = exact.is_ok();
-        let made = exact.or_else(|_| program.map(XdpFilter::wider).transpose()).map_err(Error::from);
-        let result = made.and_then(|filter| self.replace(filter.as_ref()));
+        let made = exact.or_else(|_| XdpFilter::wider(program)).map_err(Error::from);
+        let result = made.and_then(|filter| self.replace(Filtering::Fixed(&filter)));
+        let result = result.or_else(|error| match is_exact {
+            true => self.write(program, error),
+            false => ebpf::wider(program).map_err(Error::from).and_then(|wider| self.write(&wider, error)),
+        });
         self.decides = is_exact && result.is_ok();
         if result.is_err() && self.filters {
             // The old one may refuse what the new one accepts.
-            self.replace(None)?;
+            self.replace(Filtering::Nothing).or_else(|error| self.write(&[ALL], error))?;
         }
         result
     }
 
-    fn replace(&mut self, filter: Option<&XdpFilter>) -> Result<(), Error> {
-        let program = XdpProgram {
-            xskmap: self.sockets.as_fd(),
-            counters: &self.counters,
-            filter,
-            generation: self.generation.wrapping_add(1),
-            frags: self.frags,
-            tags: self.tags,
-            card_time: self.card_time,
-            exclusive: self.exclusive,
-        }
-        .load()?;
+    fn replace(&mut self, filter: Filtering<'_>) -> Result<(), Error> {
+        let generation = self.generation.wrapping_add(1);
+        let program = XdpProgram { filter, generation, ..self.program() }.load()?;
         self.link.replace(program.as_fd())?;
-        self.generation = self.generation.wrapping_add(1);
-        self.filters = filter.is_some();
+        self.generation = generation;
+        self.filters = !matches!(filter, Filtering::Nothing);
+        if let Some(foreseen) = &mut self.foreseen {
+            foreseen.runs = false;
+        }
         Ok(())
+    }
+
+    /// By the program that was foreseen; `otherwise` when there is none, or none for this filter.
+    fn write(&mut self, program: &[filter::Insn], otherwise: Error) -> Result<(), Error> {
+        let Some(foreseen) = &mut self.foreseen else { return Err(otherwise) };
+        let generation = self.generation.wrapping_add(1);
+        let written = Filtering::write(foreseen.map.as_fd(), program, generation);
+        if written.is_ok() && !foreseen.runs {
+            self.link.replace(foreseen.program.as_fd())?;
+            foreseen.runs = true;
+        }
+        if written.is_err() {
+            return Err(otherwise);
+        }
+        self.generation = generation;
+        self.filters = true;
+        Ok(())
+    }
+
+    /// What all its programs have in common.
+    fn program(&self) -> XdpProgram<'_> {
+        let Attachment { frags, tags, card_time, exclusive, .. } = *self;
+        XdpProgram { frags, tags, card_time, exclusive, ..XdpProgram::new(self.sockets.as_fd(), &self.counters) }
     }
 }

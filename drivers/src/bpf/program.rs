@@ -4,9 +4,40 @@ use super::counters::{Count, Counters};
 use super::metadata::{GENERATION, MARK, MARK_AT, MARK_OF_CARD, METADATA_LEN, TIME};
 use super::{CardTime, Tags};
 use crate::Error;
-use crate::sys::bpf::{MapKind, ProgramKind, READ_ONLY_FOR_PROGRAMS, map_create, map_freeze, map_update};
-use filter::engine::ebpf::{Asm, Helper, If, Insn, Op, Operand, Place, Reg, Width, XdpFilter};
+use crate::sys::bpf::{MapKind, NO_PREALLOC, ProgramKind, READ_ONLY_FOR_PROGRAMS, map_create, map_freeze, map_update};
+use filter::engine::ebpf::{Asm, Helper, If, Insn, Op, Operand, Place, Reg, Width, XdpFilter, XdpInterpreter};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// Which frames a port's program takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Filtering<'a> {
+    /// All.
+    Nothing,
+    /// Those of a filter that is part of the program.
+    Fixed(&'a XdpFilter),
+    /// Those of the filter that lies in this map, with its generation ([`Filtering::map`], [`Filtering::write`]); none while it is empty.
+    Written(BorrowedFd<'a>),
+}
+
+impl Filtering<'_> {
+    /// A map for [`Filtering::Written`].
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn map() -> Result<OwnedFd, Error> {
+        map_create(MapKind::Hash, "nm_late_filter", XdpInterpreter::VALUE_BYTES as u32, 1, NO_PREALLOC)
+            .map_err(|source| Error::system("make a map for a filter", source))
+    }
+
+    /// Writes a filter into such a map, in the last one's place. Each frame meets one of them whole. Takes no privileges.
+    ///
+    /// # Errors
+    /// Why the filter can't run there; when the kernel refuses.
+    pub fn write(map: BorrowedFd<'_>, program: &[filter::Insn], generation: u32) -> Result<(), Error> {
+        let value = XdpInterpreter::value(program, generation)?;
+        map_update(map, 0, &value).map_err(|source| Error::system("write a filter", source))
+    }
+}
 
 /// What the program of a port is made of.
 #[derive(Clone, Copy, Debug)]
@@ -15,9 +46,9 @@ pub struct XdpProgram<'a> {
     pub xskmap: BorrowedFd<'a>,
     /// Where it counts.
     pub counters: &'a Counters,
-    /// Which frames it takes; all without a filter.
-    pub filter: Option<&'a XdpFilter>,
-    /// What frames carry that it accepted, beside their time.
+    /// Which frames it takes.
+    pub filter: Filtering<'a>,
+    /// What frames carry that it accepted, beside their time; where a filter is written, its own.
     pub generation: u32,
     /// It is given frames of several buffers (Linux 5.18), where driver and sockets have them.
     pub frags: bool,
@@ -42,7 +73,7 @@ const XDP_REDIRECT: i32 = 4;
 impl<'a> XdpProgram<'a> {
     /// One without a filter that asks the card nothing, for frames of one buffer.
     pub fn new(xskmap: BorrowedFd<'a>, counters: &'a Counters) -> XdpProgram<'a> {
-        let (filter, generation, frags, tags, card_time, exclusive) = (None, 0, false, None, None, false);
+        let (filter, generation, frags, tags, card_time, exclusive) = (Filtering::Nothing, 0, false, None, None, false);
         XdpProgram { xskmap, counters, filter, generation, frags, tags, card_time, exclusive }
     }
 
@@ -51,9 +82,9 @@ impl<'a> XdpProgram<'a> {
     /// # Errors
     /// [`Error::Verifier`] when the kernel does not take the filter; then a program without it serves, and the filter runs elsewhere.
     pub fn load(&self) -> Result<OwnedFd, Error> {
-        let table = match self.filter.map(XdpFilter::table) {
-            None | Some([]) => None,
-            Some(words) => Some(table_map(words)?),
+        let table = match self.filter {
+            Filtering::Fixed(filter) if !filter.table().is_empty() => Some(table_map(filter.table())?),
+            _ => None,
         };
         let insns = self.insns(table.as_ref().map(AsFd::as_fd))?;
         // The program holds its maps from here on.
@@ -74,9 +105,13 @@ impl<'a> XdpProgram<'a> {
         if let Some(tags) = self.tags {
             tags.put_back(&mut asm, reject);
         }
-        if let Some(filter) = self.filter {
-            let table = table.map_or(-1, |table| table.as_raw_fd());
-            filter.emit(&mut asm, &Place { accept, reject, table, frags: self.frags });
+        match self.filter {
+            Filtering::Nothing => {}
+            Filtering::Fixed(filter) => {
+                let table = table.map_or(-1, |table| table.as_raw_fd());
+                filter.emit(&mut asm, &Place { accept, reject, table, frags: self.frags });
+            }
+            Filtering::Written(map) => XdpInterpreter { map: map.as_raw_fd() }.emit(&mut asm, accept, reject),
         }
         asm.place(accept);
         self.metadata(&mut asm);
@@ -150,7 +185,12 @@ impl<'a> XdpProgram<'a> {
         asm.push(Insn::alu64(Op::Add, R3, Imm(METADATA_LEN as i32)));
         asm.jump(If::Gt, R3, R(R7), none);
         asm.push(Insn::store(Width::W64, R2, TIME, R0));
-        asm.push(Insn::store_imm(Width::W32, R2, GENERATION, self.generation as i32));
+        if let Filtering::Written(_) = self.filter {
+            XdpInterpreter::tag(asm, R1);
+            asm.push(Insn::store(Width::W32, R2, GENERATION, R1));
+        } else {
+            asm.push(Insn::store_imm(Width::W32, R2, GENERATION, self.generation as i32));
+        }
         asm.push(Insn::store(Width::W32, R2, MARK_AT, R8));
         asm.place(none);
     }

@@ -62,6 +62,8 @@ fn name16(name: &str) -> [u8; 16] {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum MapKind {
+    /// By key; with [`NO_PREALLOC`] an element is replaced whole, and the old one lives as long as a program looks at it.
+    Hash = 1,
     /// Words by number, one set for all.
     Array = 2,
     /// The same, a set for each processor.
@@ -88,6 +90,9 @@ const _: () = assert!(size_of::<MapCreate>() == 44);
 
 /// `BPF_F_RDONLY_PROG`: programs only read the map.
 pub const READ_ONLY_FOR_PROGRAMS: u32 = 1 << 7;
+
+/// `BPF_F_NO_PREALLOC`: elements get their memory when they are written.
+pub const NO_PREALLOC: u32 = 1;
 
 /// Makes a map with keys of 32 bits.
 ///
@@ -122,7 +127,7 @@ fn value_bytes(map: BorrowedFd<'_>) -> io::Result<usize> {
     match kind {
         _ if key_size != 4 => Err(wrong_size()),
         _ if kind == MapKind::PerCpuArray as u32 => Ok(size.next_multiple_of(8) * possible_cpus()?),
-        _ if kind == MapKind::Array as u32 || kind == MapKind::Xsk as u32 => Ok(size),
+        _ if [MapKind::Hash, MapKind::Array, MapKind::Xsk].iter().any(|plain| *plain as u32 == kind) => Ok(size),
         _ => Err(wrong_size()),
     }
 }

@@ -1,9 +1,12 @@
 //! The filter in the driver: what it accepts is ours, the rest is the host's.
 
-use crate::common::{LIMIT, bytes_of, frame, netmap_name, read};
+use crate::common::{LIMIT, bytes_of, frame, netmap_name, read, skipped, with_cable};
 use crate::{in_each_mode, options, packet_socket, port_on, queued, send_all};
-use drivers::af_xdp::open;
+use drivers::af_xdp::{Mode, open};
+use drivers::bpf::{Counters, Filtering, XdpProgram};
+use drivers::sys::bpf::{MapKind, map_create};
 use nm_core::Woken;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// What `pcap_compile` makes of `ether[17] % 16 == number`, but for the number that it returns.
@@ -122,38 +125,120 @@ fn frames_stay_with_the_host_while_the_first_filter_is_made() {
 
 #[test]
 fn a_changed_filter_loses_nothing_and_doubles_nothing() {
-    in_each_mode(|mode| {
-        let (mut port, sender, host) = (port_on("va", mode), packet_socket("vb"), packet_socket("va"));
-        host.ignore_outgoing();
-        host.receive_buffer(16 << 20);
-        assert!(port.rx.offer_filter(&only(0)));
-        let mut all = Vec::new();
-        std::thread::scope(|threads| {
-            let sending = threads.spawn(|| {
-                for part in (0..8000).collect::<Vec<u32>>().chunks(50) {
-                    part.iter().for_each(|n| sender.send(&frame(*n, 60), false).unwrap());
-                    std::thread::sleep(Duration::from_micros(500));
-                }
-            });
-            let mut number = 0;
-            while !sending.is_finished() {
-                number = (number + 1) % 16;
-                assert!(port.rx.offer_filter(&only(number)));
-                while let Some((bytes, _)) = read_now(&mut port) {
-                    all.push(bytes);
-                }
-                all.extend(queued(&host));
+    in_each_mode(|mode| change_filters(mode, || ()));
+}
+
+#[test]
+fn a_filter_that_is_changed_without_privileges_loses_nothing_and_doubles_nothing() {
+    if filters_can_be_written() {
+        in_each_mode(|mode| change_filters(mode, give_up_privileges));
+    }
+}
+
+/// A flood, and many filters after another: frames are here or at the host. `first` is called when the port is open.
+fn change_filters(mode: Mode, first: fn()) {
+    let (mut port, sender, host) = (port_on("va", mode), packet_socket("vb"), packet_socket("va"));
+    host.ignore_outgoing();
+    first();
+    host.receive_buffer(16 << 20);
+    assert!(port.rx.offer_filter(&only(0)));
+    let mut all = Vec::new();
+    std::thread::scope(|threads| {
+        let sending = threads.spawn(|| {
+            for part in (0..8000).collect::<Vec<u32>>().chunks(50) {
+                part.iter().for_each(|n| sender.send(&frame(*n, 60), false).unwrap());
+                std::thread::sleep(Duration::from_micros(500));
             }
         });
-        while port.rx.wait(1, Some(Duration::from_millis(100))).unwrap() == Woken::Frames {
+        let mut number = 0;
+        while !sending.is_finished() {
+            number = (number + 1) % 16;
+            assert!(port.rx.offer_filter(&only(number)));
             while let Some((bytes, _)) = read_now(&mut port) {
                 all.push(bytes);
             }
+            all.extend(queued(&host));
         }
-        all.extend(queued(&host));
-        all.sort_by_key(|frame| frame[14..18].to_vec());
-        let expected: Vec<Vec<u8>> = (0..8000).map(|n| frame(n, 60)).collect();
-        assert!(all == expected, "{} of {}", all.len(), expected.len());
+    });
+    while port.rx.wait(1, Some(Duration::from_millis(100))).unwrap() == Woken::Frames {
+        while let Some((bytes, _)) = read_now(&mut port) {
+            all.push(bytes);
+        }
+    }
+    all.extend(queued(&host));
+    all.sort_by_key(|frame| frame[14..18].to_vec());
+    let expected: Vec<Vec<u8>> = (0..8000).map(|n| frame(n, 60)).collect();
+    assert!(all == expected, "{} of {}", all.len(), expected.len());
+}
+
+/// Whether this kernel takes the program that filters are written for; says so if it does not.
+fn filters_can_be_written() -> bool {
+    let loaded = Counters::new().and_then(|counters| {
+        let (map, sockets) = (Filtering::map()?, map_create(MapKind::Xsk, "test", 4, 1, 0).expect("a map"));
+        let program = XdpProgram::new(sockets.as_fd(), &counters);
+        XdpProgram { filter: Filtering::Written(map.as_fd()), ..program }.load()
+    });
+    if let Err(error) = &loaded {
+        skipped(&format!("a program for filters that come later: {error}"));
+    }
+    loaded.is_ok()
+}
+
+/// Takes all capabilities from the calling thread, for good, as programs do that have opened their card.
+fn give_up_privileges() {
+    // struct __user_cap_header_struct of capabilities(7), version 3, for this thread; and twice three empty sets.
+    let (header, none) = ([0x2008_0522_u32, 0], [0_u32; 6]);
+    // SAFETY: both are as long as version 3 says, and only read.
+    let status = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) };
+    assert_eq!(status, 0, "capset: {}", std::io::Error::last_os_error());
+}
+
+#[test]
+fn a_filter_that_comes_without_privileges_runs_in_the_driver() {
+    if !filters_can_be_written() {
+        return;
+    }
+    in_each_mode(|mode| {
+        let (mut port, sender, host) = (port_on("va", mode), packet_socket("vb"), packet_socket("va"));
+        host.ignore_outgoing();
+        give_up_privileges();
+        let sent: Vec<Vec<u8>> = (0..160).map(|n| frame(n, 60)).collect();
+        for number in [5, 6] {
+            assert!(port.rx.offer_filter(&only(number)));
+            send_all(&sender, &sent);
+            let (matched, rest): (Vec<_>, Vec<_>) =
+                sent.iter().cloned().partition(|frame| u32::from(frame[17]) % 16 == number);
+            assert!(bytes_of(read(&mut port, 10)) == matched);
+            assert!(queued(&host) == rest);
+        }
+        assert_eq!(port.control.stats().received, 20);
+        // A loop, which the reader runs: it gets all.
+        let insn = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+        port.rx.offer_filter(&[insn(1, 0, 0, 0), insn(5, 0, 0, u32::MAX), insn(6, 0, 0, 1)]);
+        send_all(&sender, &sent);
+        assert!(bytes_of(read(&mut port, 160)) == sent);
+    });
+}
+
+#[test]
+fn a_filter_that_only_a_packet_socket_takes_any_more_goes_there() {
+    with_cable(|| {
+        let (sender, host) = (packet_socket("vb"), packet_socket("va"));
+        host.ignore_outgoing();
+        let options = drivers::Options { promiscuous: true, ..drivers::Options::default() };
+        let mut port = drivers::open(&netmap_name("netmap:va"), &options).expect("a port");
+        assert_eq!(port.control.info().driver, Mode::Native.driver());
+        give_up_privileges();
+        // More than a map has room for, and as much as the kernel takes from a socket.
+        let mut long = only(5).to_vec();
+        long.splice(0..0, vec![libc::sock_filter { code: 0, jt: 0, jf: 0, k: 0 }; 4000]);
+        assert!(port.rx.offer_filter(&long));
+        let sent: Vec<Vec<u8>> = (0..160).map(|n| frame(n, 60)).collect();
+        send_all(&sender, &sent);
+        let matched: Vec<_> = sent.iter().filter(|frame| frame[17] % 16 == 5).cloned().collect();
+        assert!(bytes_of(read(&mut port, 10)) == matched);
+        assert!(queued(&host) == sent, "the host has all of them");
+        assert!(port.control.info().driver.contains("without privileges"), "{}", port.control.info().driver);
     });
 }
 

@@ -6,7 +6,7 @@ use crate::common::{frame, netmap_name, read, skipped, with_cable};
 use crate::{options, packet_socket, send_all};
 use drivers::af_xdp::{Mode, Options, open};
 use drivers::bpf::btf::Function;
-use drivers::bpf::{CardTime, Counters, METADATA_LEN, Metadata, XdpProgram};
+use drivers::bpf::{CardTime, Counters, Filtering, METADATA_LEN, Metadata, XdpProgram};
 use drivers::stamping::{CardTimes, offered};
 use drivers::sys::bpf::{MapKind, ProgramKind, map_create, program_load, program_test_run, program_test_run_stamped};
 use drivers::sys::card::CardClock;
@@ -61,7 +61,7 @@ fn a_program_takes_the_cards_time_and_the_hosts_where_there_is_none() {
     let filter = XdpFilter::new(&program).expect("a filter");
     const STAMP: u64 = 0x1234_5678_9abc_def0;
     const ENODATA: i32 = -61;
-    for filter in [None, Some(&filter)] {
+    for filter in [Filtering::Nothing, Filtering::Fixed(&filter)] {
         let card_time = Some(CardTime { ifindex: 0, function: FUNCTION });
         let parts = XdpProgram { filter, generation: 7, card_time, ..XdpProgram::new(sockets.as_fd(), &counters) };
         for (code, told, by_card) in [(0, STAMP, true), (0, 0, false), (ENODATA, STAMP, false), (ENODATA, 0, false)] {
@@ -82,7 +82,7 @@ fn a_program_takes_the_cards_time_and_the_hosts_where_there_is_none() {
             // What the filter refuses has nothing in front.
             let other = [&frame(1, 60)[..12], &[8, 0], &[0; 46]].concat();
             let run = program_test_run(program.as_fd(), &other, 1).expect("a run");
-            assert_eq!(run.frame.len(), 60 + if filter.is_some() { 0 } else { METADATA_LEN });
+            assert_eq!(run.frame.len(), 60 + if matches!(filter, Filtering::Fixed(_)) { 0 } else { METADATA_LEN });
         }
     }
 }

@@ -1,18 +1,21 @@
 //! A filter in the kernel: as part of a port's XDP program, run on frames without an interface.
 
 use drivers::Error;
-use drivers::bpf::{Counters, Counts, METADATA_LEN, Metadata, XdpProgram};
+use drivers::bpf::{Counters, Counts, Filtering, METADATA_LEN, Metadata, XdpProgram};
 use drivers::sys::bpf::{MapKind, map_create, program_test_run};
 use filter::Insn;
 use filter::engine::ebpf::{self, XdpFilter, XdpRefusal};
 use filter::insn::op::AD_OFF;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 /// What programs need beside themselves.
 pub struct Kernel {
     sockets: OwnedFd,
     counters: Counters,
+    /// The program that interprets filters, and their map; not on every kernel.
+    late: Option<(Rc<OwnedFd>, OwnedFd)>,
 }
 
 /// What the metadata must say.
@@ -20,7 +23,7 @@ const GENERATION: u32 = 0xfeed_0001;
 
 /// A filter that the verifier took.
 pub struct Loaded<'a> {
-    program: OwnedFd,
+    program: Rc<OwnedFd>,
     kernel: &'a Kernel,
 }
 
@@ -36,7 +39,21 @@ impl Kernel {
             Err(error) => panic!("{error}"),
         };
         let sockets = map_create(MapKind::Xsk, "test", 4, 1, 0).expect("a map of sockets");
-        Some(Kernel { sockets, counters })
+        let mut kernel = Kernel { sockets, counters, late: None };
+        let map = Filtering::map().expect("a map");
+        let program = XdpProgram::new(kernel.sockets.as_fd(), &kernel.counters);
+        match (XdpProgram { filter: Filtering::Written(map.as_fd()), ..program }).load() {
+            Ok(program) => kernel.late = Some((Rc::new(program), map)),
+            Err(error) => compat_tests::process::skipped(&format!("filters that are written: {error}")),
+        }
+        Some(kernel)
+    }
+
+    /// The filter written where the loaded program looks for it; `None` without such a program.
+    pub fn write(&self, program: &[Insn]) -> Option<Loaded<'_>> {
+        let (late, map) = self.late.as_ref()?;
+        Filtering::write(map.as_fd(), program, GENERATION).expect("written");
+        Some(Loaded { program: Rc::clone(late), kernel: self })
     }
 
     pub fn counts(&self) -> Counts {
@@ -45,11 +62,11 @@ impl Kernel {
 
     fn program<'a>(&'a self, filter: &'a XdpFilter, frags: bool) -> XdpProgram<'a> {
         let program = XdpProgram::new(self.sockets.as_fd(), &self.counters);
-        XdpProgram { filter: Some(filter), generation: GENERATION, frags, ..program }
+        XdpProgram { filter: Filtering::Fixed(filter), generation: GENERATION, frags, ..program }
     }
 
     pub fn load(&self, filter: &XdpFilter, frags: bool) -> Result<Loaded<'_>, Error> {
-        Ok(Loaded { program: self.program(filter, frags).load()?, kernel: self })
+        Ok(Loaded { program: Rc::new(self.program(filter, frags).load()?), kernel: self })
     }
 
     pub fn insns(&self, filter: &XdpFilter, frags: bool) -> Vec<ebpf::Insn> {
@@ -89,6 +106,8 @@ impl Loaded<'_> {
 pub struct Tally {
     /// By the verifier.
     pub taken: usize,
+    /// Were written into a map instead, too.
+    pub written: usize,
     /// By the verifier, by its reason without numbers.
     pub refused: BTreeMap<String, usize>,
     /// Without meaning at this hook: so many have loops, so many load what is beside a packet.
@@ -104,9 +123,9 @@ impl Tally {
 
     /// Says it past the capture of the test harness.
     pub fn say(&self, what: &str) {
-        let Tally { taken, refused, senseless: (loops, beside), frames, accepted } = self;
+        let Tally { taken, written, refused, senseless: (loops, beside), frames, accepted } = self;
         compat_tests::process::say(&format!(
-            "{what}: the verifier took {taken}, refused {} {refused:?}; {accepted} of {frames} frames accepted; \
+            "{what}: the verifier took {taken}, refused {} {refused:?}, {written} were written into a map; {accepted} of {frames} frames accepted; \
              {loops} with loops, {beside} with loads beside the packet were not for it",
             self.refused()
         ));
@@ -143,6 +162,13 @@ impl Tally {
             assert_eq!(loaded.accepts(frame), verdict, "{} bytes {frame:x?}: {program:?}", frame.len());
             self.frames += 1;
             self.accepted += usize::from(verdict);
+        }
+        // That one looks at first buffers only.
+        let Some(written) = (program.len() <= 1024 && !frags).then(|| kernel.write(program)).flatten() else { return };
+        self.written += 1;
+        for frame in frames.iter().filter(|frame| frame.len() >= 14) {
+            let verdict = filter::engine::interpret(program, frame, frame.len() as u32, None) != 0;
+            assert_eq!(written.accepts(frame), verdict, "written: {} bytes {frame:x?}: {program:?}", frame.len());
         }
     }
 }

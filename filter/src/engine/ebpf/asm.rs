@@ -115,6 +115,11 @@ impl Asm {
         self.items.push(Item::Branch(Branch { test, dst, with, wide: false, to }));
     }
 
+    /// Where a loop begins: jumps when it has gone round too often. The verifier goes through such a loop until it learns nothing new.
+    pub fn may_goto(&mut self, to: Label) {
+        self.jump(If::Spent, Reg::R0, Operand::Imm(0), to);
+    }
+
     /// The instructions.
     ///
     /// # Errors

@@ -32,11 +32,11 @@ pub struct Place {
 }
 
 /// The end of what a program can load, for the verifier (`MAX_PACKET_OFF`) and the kernel's function.
-const MAX_OFFSET: u64 = 0xffff;
+pub(super) const MAX_OFFSET: u64 = 0xffff;
 
 /// `struct xdp_md`: where its fields are.
-const DATA: i16 = 0;
-const DATA_END: i16 = 4;
+pub(super) const DATA: i16 = 0;
+pub(super) const DATA_END: i16 = 4;
 
 /// The stack's bytes where the kernel copies a load to.
 const LOADED: i16 = -72;
@@ -338,6 +338,6 @@ fn below(asm: &mut Asm, number: usize) {
 }
 
 /// Where a word of scratch memory lies on the stack.
-const fn scratch(word: u8) -> i16 {
+pub(super) const fn scratch(word: u8) -> i16 {
     -4 * (word as i16 + 1)
 }

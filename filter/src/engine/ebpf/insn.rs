@@ -107,10 +107,12 @@ pub enum If {
     Ne = 0x50,
     Lt = 0xa0,
     Le = 0xb0,
+    /// The loop has gone round as often as the kernel lets it (`may_goto`, Linux 6.9); its operands are R0 and 0.
+    Spent = 0xe0,
 }
 
 impl If {
-    /// The contrary; [`If::Set`] has none.
+    /// The contrary; [`If::Set`] and [`If::Spent`] have none.
     pub const fn not(self) -> Option<If> {
         Some(match self {
             If::Eq => If::Ne,
@@ -119,7 +121,7 @@ impl If {
             If::Le => If::Gt,
             If::Ge => If::Lt,
             If::Lt => If::Ge,
-            If::Set => return None,
+            If::Set | If::Spent => return None,
         })
     }
 }
@@ -306,6 +308,7 @@ mod tests {
             (Insn::jump32(If::Eq, R0, Imm(2048), 5), [0x16, 0, 5, 0, 0, 8, 0, 0], "if w0 == 2048 goto +5"),
             (Insn::jump32(If::Lt, R0, R(R1), -2), [0xae, 0x10, 0xfe, 0xff, 0, 0, 0, 0], "if w0 < w1 goto -2"),
             (Insn::jump32(If::Set, R0, Imm(1), 1), [0x46, 0, 1, 0, 1, 0, 0, 0], "if w0 & 1 goto +1"),
+            (Insn::jump(If::Spent, R0, Imm(0), 9), [0xe5, 0, 9, 0, 0, 0, 0, 0], "may_goto +9"),
             (Insn::goto(7), [0x05, 0, 7, 0, 0, 0, 0, 0], "goto +7"),
             (Insn::goto_far(70_000), [0x06, 0, 0, 0, 0x70, 0x11, 1, 0], "gotol +70000"),
             (Insn::call(Helper::RedirectMap), [0x85, 0, 0, 0, 51, 0, 0, 0], "call 51"),

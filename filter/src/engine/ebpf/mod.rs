@@ -18,15 +18,19 @@
 //!
 //! No XDP program sees bytes beyond number 65,535: such a load refuses the frame. No card's frame is longer.
 //!
+//! A filter that comes when its program can't be loaded any more is interpreted: [`XdpInterpreter`].
+//!
 //! Tried and dropped: search trees as branches. They cost the verifier a state for each leaf, and the processor a guess for each level.
 
 mod asm;
 mod emit;
 mod insn;
+mod interpreter;
 
 pub use asm::{Asm, AsmError, Label};
 pub use emit::Place;
 pub use insn::{Helper, If, Insn, Op, Operand, Reg, Width};
+pub use interpreter::XdpInterpreter;
 
 use super::interpret::Beside;
 use super::lower::{Bounds, Lowered, lower};
@@ -46,6 +50,8 @@ pub enum XdpRefusal {
     Loop(usize),
     /// The instruction with this number loads something beside the packet, which at this hook has nothing beside it.
     Ancillary(usize),
+    /// It has this many instructions, more than [`XdpInterpreter`] has room for.
+    Length(usize),
     /// Its tables have this many entries, more than a map's value can hold.
     Tables(usize),
 }
@@ -56,6 +62,7 @@ impl fmt::Display for XdpRefusal {
             XdpRefusal::Invalid => f.write_str("BPF program is not valid"),
             XdpRefusal::Loop(at) => write!(f, "instruction {at} jumps backwards"),
             XdpRefusal::Ancillary(at) => write!(f, "instruction {at} loads what XDP does not have"),
+            XdpRefusal::Length(len) => write!(f, "it has {len} instructions"),
             XdpRefusal::Tables(len) => write!(f, "its tables have {len} entries, the limit is {MAX_TABLE}"),
         }
     }
@@ -81,15 +88,7 @@ impl XdpFilter {
     /// # Errors
     /// Why it can't run there.
     pub fn new(program: &[Classic]) -> Result<XdpFilter, XdpRefusal> {
-        if !validate(program) {
-            return Err(XdpRefusal::Invalid);
-        }
-        if let Some(at) = program.iter().position(is_backward) {
-            return Err(XdpRefusal::Loop(at));
-        }
-        if let Some(at) = program.iter().position(is_beside) {
-            return Err(XdpRefusal::Ancillary(at));
-        }
+        check(program)?;
         let lowered = lower(program, Bounds::Shown);
         let mut table = Vec::new();
         let mut starts = Vec::new();
@@ -111,11 +110,7 @@ impl XdpFilter {
     /// # Errors
     /// [`XdpRefusal::Invalid`], [`XdpRefusal::Tables`].
     pub fn wider(program: &[Classic]) -> Result<XdpFilter, XdpRefusal> {
-        let meaning = |insn: &Classic| if is_backward(insn) || is_beside(insn) { ACCEPT } else { *insn };
-        if !validate(program) {
-            return Err(XdpRefusal::Invalid);
-        }
-        XdpFilter::new(&program.iter().map(meaning).collect::<Vec<Classic>>())
+        XdpFilter::new(&wider(program)?)
     }
 
     /// What the only element of an array map has to hold for it, one word after the other in the machine's byte order. Empty: it needs
@@ -123,6 +118,26 @@ impl XdpFilter {
     pub fn table(&self) -> &[u64] {
         &self.table
     }
+}
+
+/// Whether a program has a meaning at this hook.
+fn check(program: &[Classic]) -> Result<(), XdpRefusal> {
+    if !validate(program) {
+        return Err(XdpRefusal::Invalid);
+    }
+    if let Some(at) = program.iter().position(is_backward) {
+        return Err(XdpRefusal::Loop(at));
+    }
+    program.iter().position(is_beside).map_or(Ok(()), |at| Err(XdpRefusal::Ancillary(at)))
+}
+
+/// The program that [`XdpFilter::wider`] is made of.
+///
+/// # Errors
+/// [`XdpRefusal::Invalid`].
+pub fn wider(program: &[Classic]) -> Result<Vec<Classic>, XdpRefusal> {
+    let meaning = |insn: &Classic| if is_backward(insn) || is_beside(insn) { ACCEPT } else { *insn };
+    if validate(program) { Ok(program.iter().map(meaning).collect()) } else { Err(XdpRefusal::Invalid) }
 }
 
 const ACCEPT: Classic = Classic::new(RET_K, u32::MAX);
