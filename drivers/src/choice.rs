@@ -40,8 +40,41 @@ pub enum Driver {
     Module,
     /// `NETMAP_DRIVER=xdp`: [`af_xdp`].
     Xdp,
+    /// `NETMAP_DRIVER=xdp-zerocopy`, `xdp-native`, `xdp-generic`: the same in this mode alone.
+    XdpIn(Mode),
     /// `NETMAP_DRIVER=packet`: [`af_packet`].
     Packet,
+}
+
+impl Driver {
+    /// What `NETMAP_DRIVER` calls them.
+    const WORDS: [(&str, Driver); 6] = [
+        ("module", Driver::Module),
+        ("xdp", Driver::Xdp),
+        ("xdp-zerocopy", Driver::XdpIn(Mode::ZeroCopy)),
+        ("xdp-native", Driver::XdpIn(Mode::Native)),
+        ("xdp-generic", Driver::XdpIn(Mode::Generic)),
+        ("packet", Driver::Packet),
+    ];
+
+    /// By `NETMAP_DRIVER`'s word.
+    pub fn named(word: &str) -> Option<Driver> {
+        Driver::WORDS.iter().find(|known| known.0 == word).map(|known| known.1)
+    }
+
+    /// `NETMAP_DRIVER`'s word for it.
+    pub fn word(self) -> &'static str {
+        Driver::WORDS.iter().find(|known| known.1 == self).map_or("", |known| known.0)
+    }
+
+    /// Whether it goes this way.
+    pub fn goes(self, way: Way) -> bool {
+        match (self, way) {
+            (Driver::Module, Way::Module) | (Driver::Xdp, Way::Xdp(_)) | (Driver::Packet, Way::Packet) => true,
+            (Driver::XdpIn(mode), Way::Xdp(other)) => mode == other,
+            _ => false,
+        }
+    }
 }
 
 /// How a port is made.
@@ -84,12 +117,12 @@ impl Options {
         }
         let text = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
         let wrong = |what| PortError::Io { what, source: std::io::ErrorKind::InvalidInput.into() };
-        let driver = match text("NETMAP_DRIVER").as_deref() {
+        let driver = match text("NETMAP_DRIVER") {
             None => None,
-            Some("module") => Some(Driver::Module),
-            Some("xdp") => Some(Driver::Xdp),
-            Some("packet") => Some(Driver::Packet),
-            Some(other) => return Err(wrong(format!("NETMAP_DRIVER={other}: neither module, xdp nor packet"))),
+            Some(word) => Some(Driver::named(&word).ok_or_else(|| {
+                let known = Driver::WORDS.map(|known| known.0).join(", ");
+                wrong(format!("NETMAP_DRIVER={word}: none of {known}"))
+            })?),
         };
         let busy_poll_us = match text("NETMAP_BUSY_POLL") {
             None => 0,
@@ -149,7 +182,7 @@ pub struct Offer {
 /// The ways to a card in the order in which [`open`] tries them: those of the pinned driver, or all.
 pub fn offers(name: &NetmapName, options: &Options) -> Vec<Offer> {
     let mut offers = all_offers(name, options);
-    offers.retain(|offer| options.driver.is_none_or(|driver| driver == offer.way.driver()));
+    offers.retain(|offer| options.driver.is_none_or(|driver| driver.goes(offer.way)));
     offers
 }
 
@@ -205,7 +238,11 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
             }
             NetmapRings::AllAndHost => {
                 let half = |rings| NetmapName { rings, ..name.clone() };
-                let card = open_by(Way::Xdp(Mode::ZeroCopy), Mode::Generic, &half(NetmapRings::All), options)?;
+                let (best, least) = match options.driver {
+                    Some(Driver::XdpIn(mode)) => (mode, mode),
+                    _ => (Mode::ZeroCopy, Mode::Generic),
+                };
+                let card = open_by(Way::Xdp(best), least, &half(NetmapRings::All), options)?;
                 return both::join(&name.to_string(), card, host::open(&half(NetmapRings::Host))?);
             }
             NetmapRings::All | NetmapRings::One(_) => {}
@@ -214,7 +251,11 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     let (mut refused, mut tried) = (None, None);
     let offers = offers(name, options);
     let without_tags = offers.iter().any(|offer| offer.missing == Some(LOSES_TAGS));
-    let least = if without_tags { Mode::Native } else { Mode::Generic };
+    let least = match options.driver {
+        Some(Driver::XdpIn(mode)) => mode,
+        _ if without_tags => Mode::Native,
+        _ => Mode::Generic,
+    };
     for Offer { way, missing } in offers {
         // What a pinned driver lacks it says itself. AF_XDP goes on to lesser modes by itself.
         if (missing.is_some() && options.driver.is_none()) || tried == Some(way.driver()) {
@@ -292,8 +333,17 @@ mod tests {
         };
         assert_eq!(ways(None), Way::ALL);
         assert_eq!(ways(Some(Driver::Xdp)), &Way::ALL[1..4]);
+        assert_eq!(ways(Some(Driver::XdpIn(Mode::Native))), [Way::Xdp(Mode::Native)]);
         assert_eq!(ways(Some(Driver::Packet)), [Way::Packet]);
         assert_eq!(ways(Some(Driver::Module)), [Way::Module]);
+    }
+
+    #[test]
+    fn drivers_have_words() {
+        for (word, driver) in Driver::WORDS {
+            assert_eq!((Driver::named(word), driver.word()), (Some(driver), word));
+        }
+        assert_eq!((Driver::named("generic"), Driver::named("")), (None, None));
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn choose(name: &NetmapName, options: &Options, card: &Interface) -> (Vec<Offer>
     for offer in &mut offers {
         offer.missing = offer.missing.or_else(|| in_the_way(offer.way, card));
     }
-    let allowed = |offer: &&Offer| options.driver.is_none_or(|driver| driver == offer.way.driver());
+    let allowed = |offer: &&Offer| options.driver.is_none_or(|driver| driver.goes(offer.way));
     let chosen = offers.iter().filter(allowed).find(|offer| offer.missing.is_none()).map(|offer| offer.way);
     // Who has the card has its frames: the next way would be no answer to that.
     let chosen = chosen.filter(|_| !offers.iter().filter(allowed).any(|offer| offer.missing == Some(TAKEN)));

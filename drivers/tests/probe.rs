@@ -31,7 +31,7 @@ fn the_chosen_way_is_the_one_that_is_opened() {
         // A bridge has no XDP in its driver, a veth pair has no zero-copy.
         sh("ip link add br0 type bridge && ip link set br0 up");
         for (name, native) in [("va", true), ("br0", false)] {
-            for driver in [None, Some(Driver::Xdp), Some(Driver::Packet)] {
+            for driver in [None, Some(Driver::Xdp), Some(Driver::XdpIn(Mode::Generic)), Some(Driver::Packet)] {
                 let options = Options { driver, ..Options::default() };
                 let told = probe(&card(name), &options).expect("a probe");
                 let chosen = told.chosen.expect("a way");
@@ -40,6 +40,12 @@ fn the_chosen_way_is_the_one_that_is_opened() {
                 let has_native = told.offers.iter().any(|o| o.way == Way::Xdp(Mode::Native) && o.missing.is_none());
                 assert_eq!((told.offers.len(), has_native, told.up), (Way::ALL.len(), native, true));
             }
+        }
+        // A mode that is not there is not another.
+        for (name, mode) in [("va", Mode::ZeroCopy), ("br0", Mode::Native)] {
+            let options = Options { driver: Some(Driver::XdpIn(mode)), ..Options::default() };
+            assert_eq!(probe(&card(name), &options).expect("a probe").chosen, None);
+            drivers::open(&card(name), &options).err().expect("no such mode");
         }
         let veth = probe(&card("va"), &Options::default()).expect("a probe");
         assert_eq!(veth.kernel_driver.as_deref(), Some("veth"));

@@ -3,7 +3,7 @@
 use crate::table::{Align, Table};
 use drivers::af_xdp::Mode;
 use drivers::probe::{Probe, TAKEN, program_on};
-use drivers::{Driver, Offer, Stamping, Way};
+use drivers::{Offer, Stamping, Way};
 use std::fmt::Write;
 
 /// The page about a card.
@@ -31,7 +31,7 @@ pub fn page(ifname: &str, probe: &Probe) -> String {
     let clocks: Vec<&str> = probe.stampings.iter().copied().map(clock).collect();
     let clocks = if clocks.is_empty() { clock(Stamping::Host).to_string() } else { clocks.join(", ") };
     let _ = writeln!(text, "time stamp types (tcpdump -j): {clocks}");
-    let pinned = probe.pinned.map(|driver| format!("NETMAP_DRIVER={}", word(driver)));
+    let pinned = probe.pinned.map(|driver| format!("NETMAP_DRIVER={}", driver.word()));
     let _ = match (probe.chosen, pinned) {
         (Some(way), None) => writeln!(text, "\nchosen: {}, the first that is offered", name(way)),
         (Some(way), Some(pinned)) => writeln!(text, "\nchosen: {}, the first that {pinned} allows", name(way)),
@@ -65,14 +65,6 @@ fn clock(stamping: Stamping) -> &'static str {
         Stamping::Host => "host",
         Stamping::Card => "adapter",
         Stamping::CardUnsynced => "adapter_unsynced",
-    }
-}
-
-fn word(driver: Driver) -> &'static str {
-    match driver {
-        Driver::Module => "module",
-        Driver::Xdp => "xdp",
-        Driver::Packet => "packet",
     }
 }
 
@@ -128,7 +120,8 @@ mod tests {
 
     #[test]
     fn a_pinned_driver_and_a_card_that_nobody_can_have() {
-        let pinned = Probe { chosen: Some(Way::Packet), pinned: Some(Driver::Packet), queues: 1, up: false, ..veth() };
+        let pinned =
+            Probe { chosen: Some(Way::Packet), pinned: Some(drivers::Driver::Packet), queues: 1, up: false, ..veth() };
         let text = page("no such name", &pinned);
         assert!(text.contains("1 receive queue, MTU 1500, down"), "{text}");
         assert!(text.ends_with("chosen: AF_PACKET, the first that NETMAP_DRIVER=packet allows\n"), "{text}");
