@@ -225,6 +225,8 @@ pub trait PortControl: Send + Sync {
     fn extra_bufs(&self) -> u32 {
         0
     }
+    /// For people who look at a switch: what the caller passes this port's frames on to, and does nothing else.
+    fn passes_on_to(&self, _what: &str) {}
     /// Frames have the times of the card's own clock, as far as it tells them.
     fn stamped_by_card(&self) -> bool {
         false

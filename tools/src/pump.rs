@@ -101,6 +101,11 @@ impl Pump {
     pub fn of(tool: &'static str, pairs: Vec<([String; 2], [TwoWay; 2])>, stop: &Arc<Stop>) -> Result<Pump, Error> {
         let (mut ends, mut ways, mut infos) = (Vec::new(), Vec::new(), Vec::new());
         for ([a, b], [there, back]) in pairs {
+            for (one, name, other) in [(&there, &b, &back), (&back, &a, &there)] {
+                if let Some(control) = &one.control {
+                    control.passes_on_to(&other_end(name, other.control.as_deref()));
+                }
+            }
             infos.extend([&there, &back].into_iter().filter_map(|port| port.control.as_ref().map(|c| c.info())));
             ends.push(Ends { from: there.receiver, counts: there.control, to: back.sender });
             ends.push(Ends { from: back.receiver, counts: back.control, to: there.sender });
@@ -181,6 +186,13 @@ fn too_few(name: &str, there: u32, wanted: u32) -> Option<String> {
         )),
         _ => Some(format!("{name} got {there} buffers beside its rings instead of {wanted}")),
     }
+}
+
+/// A port as who looks at the other one's switch is told of it: its name, its driver, and what to know of that.
+fn other_end(name: &str, control: Option<&dyn PortControl>) -> String {
+    let Some(control) = control else { return format!("{name}: libpcap") };
+    let loss = if control.loses_tags() { "; no VLAN tags" } else { "" };
+    format!("{name}: {}{loss}", control.info().driver)
 }
 
 /// Frames of all VLANs go on as those of none.

@@ -108,7 +108,7 @@ pub fn owners(reading: &Reading) -> Table {
 /// a second, else those columns are empty.
 pub fn traffic(before: Option<&Reading>, now: &Reading, numbers: Numbers) -> Table {
     use Align::{Left, Right};
-    let mut table = Table::new(&[
+    let columns = [
         ("PORT", Left),
         ("KIND", Left),
         ("PID", Right),
@@ -128,7 +128,10 @@ pub fn traffic(before: Option<&Reading>, now: &Reading, numbers: Numbers) -> Tab
         ("RING", Right),
         ("STATE", Left),
         ("MEM", Right),
-    ]);
+        ("OTHER END", Left),
+    ];
+    let told = now.switches.iter().flat_map(|switch| &switch.ports).any(|port| !port.other_end.is_empty());
+    let mut table = Table::new(if told { &columns } else { &columns[..columns.len() - 1] });
     for switch in &now.switches {
         for port in &switch.ports {
             let earlier = before.and_then(|before| Some((before.port(&switch.name, port)?, now.at - before.at)));
@@ -157,6 +160,7 @@ pub fn traffic(before: Option<&Reading>, now: &Reading, numbers: Numbers) -> Tab
                 format!("{}/{}", port.rx_filled, port.rx_slots),
                 state(port).into(),
                 numbers.count(port.memory),
+                port.other_end.clone(),
             ]);
         }
     }
@@ -224,6 +228,7 @@ mod tests {
             sleeping: false,
             stalled: true,
             memory: 2_400_000,
+            other_end: String::new(),
         };
         let switch = SwitchView {
             name: "vale0".into(),
@@ -252,6 +257,16 @@ mod tests {
         let row = cells(&traffic(None, &now, Numbers::Short));
         assert_eq!(row[3..7], ["5.000k", "300.0k", "-", "-"]);
         assert_eq!(cells(&switches(&now)), ["vale0", "1", "wait=10", "1", "yes", "/run/vale/vale0"]);
+    }
+
+    #[test]
+    fn what_a_bridge_passes_frames_on_to_has_a_column_where_there_is_one() {
+        let mut now = reading(Instant::now(), 1_000);
+        assert!(!traffic(None, &now, Numbers::Exact).text().contains("OTHER END"));
+        now.switches[0].ports[0].other_end = "netmap:eth0: af_xdp, native".into();
+        let text = traffic(None, &now, Numbers::Exact).text();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with("OTHER END") && lines[1].ends_with("  netmap:eth0: af_xdp, native"), "{text}");
     }
 
     #[test]

@@ -374,6 +374,8 @@ fn frames_that_found_no_room_at_a_card_are_shown_as_lost() {
     let moved = || common::row(&folder.run(VALE_CTL, "show vale0").ok().stdout, "vale0:m1")[7].clone();
     // The switch's port is there before the card is open.
     until("what fits is not moved", || send(1000) > 0 && moved() != "0");
+    let show = folder.run(VALE_CTL, "show vale0").ok().stdout;
+    assert!(show.contains("  netmap:m1: af_xdp, generic, the kernel copies; no VLAN tags\n"), "{show}");
     setsockopt(&socket, UdpGsoSegment, &1000).expect("UDP_SEGMENT");
     (0..3).for_each(|_| assert_eq!(send(20_000), 20_000));
     attached.interrupt();
@@ -393,6 +395,8 @@ fn frames_that_do_not_fit_a_card_are_shown_as_refused() {
         middle.start(&folder, PKT_GEN, "-i vale0:x -f tx -n 20 -l 900").finish().ok();
         let there = || folder.run(VALE_CTL, "show vale0").ok().stdout;
         until("they are not moved", || common::row(&there(), "vale0:c1")[3] == "30");
+        let way = if driver == "xdp" { "  netmap:c1: af_xdp, native" } else { "  netmap:c1: af_packet\n" };
+        assert!(there().contains(way), "{driver}: {}", there());
         std::thread::sleep(Duration::from_millis(100));
         attached.interrupt();
         let ended = attached.finish().ok();

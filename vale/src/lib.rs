@@ -100,6 +100,8 @@ pub struct PortView {
     pub stalled: bool,
     /// Bytes of memory committed.
     pub memory: u64,
+    /// What its program passes its frames on to, and by which driver, where it says so: `bridge`, an attached card. Else empty.
+    pub other_end: String,
 }
 
 /// Opens a port; the switch and the port are made on first use.

@@ -73,6 +73,7 @@ fn port_view(switch: &Switch, index: usize) -> Option<PortView> {
         sleeping: page.sleep.armed.load(Ordering::Relaxed) != 0,
         stalled: page.space.stalled.load(Ordering::Relaxed) == head.wrapping_add(1),
         memory: memory_of(&page, &layout),
+        other_end: page.id.other_end(),
     })
 }
 

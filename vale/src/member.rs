@@ -244,6 +244,10 @@ impl PortControl for Member {
         }
     }
 
+    fn passes_on_to(&self, what: &str) {
+        self.page.id.set_other_end(what);
+    }
+
     fn count_rejected(&self, frames: u64) {
         // ORDER: Relaxed; a counter.
         self.page.owner.rejected.fetch_add(frames, Ordering::Relaxed);

@@ -31,6 +31,31 @@ pub struct Identity {
     pub generation: AtomicU32,
     /// 1 once the transmit ring's buffers are committed.
     pub tx_committed: AtomicU32,
+    /// For people: what the owner's program passes frames on to, if it is one that does nothing else. UTF-8, filled up with zeroes.
+    other_end: [AtomicU64; 10],
+}
+const _: () = assert!(cfg!(loom) || size_of::<Identity>() == 128);
+
+impl Identity {
+    /// Says what the port's frames are passed on to; what is longer than 80 bytes is cut.
+    pub fn set_other_end(&self, text: &str) {
+        let mut bytes = text.bytes();
+        for word in &self.other_end {
+            let mut eight = [0; 8];
+            eight.iter_mut().zip(&mut bytes).for_each(|(to, from)| *to = from);
+            // ORDER: Relaxed; for people who look.
+            word.store(u64::from_ne_bytes(eight), Ordering::Relaxed);
+        }
+    }
+
+    /// What the owner said; nothing: it said nothing. Without what a terminal could mistake for something else.
+    pub fn other_end(&self) -> String {
+        // ORDER: Relaxed, as above.
+        let bytes: Vec<u8> = self.other_end.iter().flat_map(|w| w.load(Ordering::Relaxed).to_ne_bytes()).collect();
+        let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        let clean = |c: char| if c.is_control() || c == char::REPLACEMENT_CHARACTER { '?' } else { c };
+        String::from_utf8_lossy(text).chars().map(clean).collect()
+    }
 }
 
 /// Which processor somebody ran on: 1 + its number, 0 for nobody. A hint: who shares a processor with the one it waits
@@ -337,3 +362,22 @@ unsafe impl Shared for PortPage {}
 #[cfg(loom)]
 // SAFETY: never mapped under loom, whose atomics are not plain words.
 unsafe impl Shared for PortPage {}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_other_end_is_told_and_is_text_whatever_lies_there() {
+        let id = Identity::default();
+        assert_eq!(id.other_end(), "");
+        id.set_other_end("netmap:eth0: af_xdp, native");
+        assert_eq!(id.other_end(), "netmap:eth0: af_xdp, native");
+        id.set_other_end(&"é".repeat(41));
+        assert_eq!(id.other_end(), "é".repeat(40));
+        id.other_end[0].store(u64::from_ne_bytes(*b"a\x1b[2J\xff\nb"), Ordering::Relaxed);
+        assert!(id.other_end().starts_with("a?[2J??bé"), "{}", id.other_end());
+        id.set_other_end("");
+        assert_eq!(id.other_end(), "");
+    }
+}
