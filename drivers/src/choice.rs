@@ -323,7 +323,7 @@ mod tests {
     use super::*;
 
     fn loopback() -> NetmapName {
-        NetmapName { ifname: "lo".into(), rings: NetmapRings::All, flags: 0 }
+        NetmapName { ifname: "lo".into(), rings: NetmapRings::All, flags: 0, memory: 0 }
     }
 
     #[test]

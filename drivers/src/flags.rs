@@ -5,6 +5,7 @@
 //! | `x` exclusive | the host gets nothing of the port's queues: what the filter refuses ends there. (Nobody else has the rings, with `x` or without) | always so | refused: a packet socket shares the card with everybody |
 //! | `R` the receive rings alone | the port sends nothing | the same | the same |
 //! | `T` the transmit rings alone | refused: whatever takes the card's rings takes what they receive | refused | refused |
+//! | `@N` in a memory of the module's | refused: it has none | refused | refused |
 //! | `t`, `r`, `z` monitors of somebody's rings | refused: nobody but the module can reach them | refused | refused |
 
 use nm_core::abi::{NR_EXCLUSIVE, NR_MONITOR_RX, NR_MONITOR_TX, NR_RX_RINGS_ONLY, NR_TX_RINGS_ONLY};
@@ -18,6 +19,7 @@ use nm_core::{Port, PortError, PortTx, TxRing};
 pub fn check(name: &NetmapName, shares: Option<&'static str>) -> Result<(), PortError> {
     let has = |flags| name.flags & flags != 0;
     let why = match shares {
+        _ if name.memory != 0 => Some("@N chooses a memory of the netmap module's, and no module is there"),
         _ if has(NR_MONITOR_TX | NR_MONITOR_RX) => {
             Some("/t, /r and /z watch another program's rings, which only the netmap module can")
         }
@@ -80,6 +82,7 @@ mod tests {
             ("/r", Some("/r "), Some("/r ")),
             ("/rz", Some("/z "), Some("/z ")),
             ("/xt", Some("/t, "), Some("/t, ")),
+            ("@3", Some("@N "), Some("@N ")),
         ] {
             let name = format!("netmap:eth0{flags}");
             for (shares, expected) in [(None, exclusive), (Some("/x shares"), shared)] {

@@ -13,7 +13,7 @@ use nm_core::Port;
 use nm_core::name::{NetmapName, NetmapRings};
 
 fn card(name: &str) -> NetmapName {
-    NetmapName { ifname: name.into(), rings: NetmapRings::All, flags: 0 }
+    NetmapName { ifname: name.into(), rings: NetmapRings::All, flags: 0, memory: 0 }
 }
 
 /// What [`nm_core::PortInfo::driver`] says of a way.

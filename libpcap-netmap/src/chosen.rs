@@ -30,7 +30,7 @@ fn rings_among(names: &[String], device: &str, find: impl Fn(&str) -> Option<Int
     }
     // Not by parsing `netmap:` and the name: an interface may be called `br-7`, which would be a ring of `br`.
     let card = find(device).filter(|card| card.ethernet && !card.loopback)?;
-    (card.index != 0).then(|| NetmapName { ifname: device.into(), rings: NetmapRings::All, flags: 0 })
+    (card.index != 0).then(|| NetmapName { ifname: device.into(), rings: NetmapRings::All, flags: 0, memory: 0 })
 }
 
 /// The names that are listed whether they are open or not, with what they mean.

@@ -12,6 +12,7 @@
 //! | `netmap:X{N`, `X}N` | the two ends of pipe `N` |
 //! | `netmap:SWITCH:PORT` | port of a switch of the netmap kernel module's; the rings and pipes of it as of a card |
 //! | any of these and `/FLAGS` | `x` exclusive, `t` `r` monitor, `z` without a copy, `R` `T` one direction's rings |
+//! | any of these and `@N` | in the kernel module's memory of this number |
 //! | `vhost:/PATH` | a vhost-user socket |
 //! | anything else | an interface, as libpcap knows it |
 //!
@@ -77,6 +78,8 @@ pub struct NetmapName {
     /// [`NR_ZCOPY_MON`](crate::abi::NR_ZCOPY_MON) `z`, [`NR_RX_RINGS_ONLY`](crate::abi::NR_RX_RINGS_ONLY) `R`,
     /// [`NR_TX_RINGS_ONLY`](crate::abi::NR_TX_RINGS_ONLY) `T`.
     pub flags: u64,
+    /// What follows `@`: the number of one of the netmap module's memories; 0: whichever it chooses.
+    pub memory: u16,
 }
 
 /// Which rings of a card, as in netmap(4).

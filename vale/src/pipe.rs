@@ -16,7 +16,7 @@ const PREFIX: &str = "pipe:";
 /// The port that an end of a pipe is; `None` for a name that is no pipe's.
 ///
 /// # Errors
-/// [`PortError::Unsupported`] for flags but `x`, which an end always is.
+/// [`PortError::Unsupported`] for flags but `x`, which an end always is, and for a memory of the module's.
 pub fn port_of(name: &NetmapName) -> Option<Result<ValeName, PortError>> {
     let (end, pipe) = match name.rings {
         NetmapRings::PipeMaster(pipe) => ('{', pipe),
@@ -26,6 +26,10 @@ pub fn port_of(name: &NetmapName) -> Option<Result<ValeName, PortError>> {
     if name.flags & !NR_EXCLUSIVE != 0 {
         let why =
             "a pipe's ends carry frames both ways, and nobody watches them: /t /r /z /R /T need the netmap module";
+        return Some(Err(PortError::Unsupported { port: name.to_string(), why }));
+    }
+    if name.memory != 0 {
+        let why = "@N chooses a memory of the netmap module's, and no module is there";
         return Some(Err(PortError::Unsupported { port: name.to_string(), why }));
     }
     // '/' ends a name's rings, so it is in no interface's name; the grammar leaves nothing else that a folder can't have.
@@ -84,8 +88,8 @@ mod tests {
     #[test]
     fn what_is_no_pipe() {
         assert!(port_of(&netmap("netmap:eth0")).is_none());
-        for flags in ["t", "r", "rz", "R", "T", "xt"] {
-            let refused = port_of(&netmap(&format!("netmap:x{{1/{flags}")));
+        for flags in ["/t", "/r", "/rz", "/R", "/T", "/xt", "@1"] {
+            let refused = port_of(&netmap(&format!("netmap:x{{1{flags}")));
             assert!(matches!(refused, Some(Err(PortError::Unsupported { .. }))), "{flags}");
         }
         for bad in ["pipe:../x:1", "eth0", "pipe", ""] {

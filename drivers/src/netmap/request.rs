@@ -12,7 +12,7 @@
 //! `nr_extra_bufs` is what [`Options::extra_bufs`](super::Options) says; the answer has how many there were. No form of a name asks for some:
 //! `nm_open` takes their number in its `nr_arg3`, libnetmap's callers write it into the request.
 //!
-//! `/FLAGS` are bits of `nr_flags` already. `NR_NO_TX_POLL` is always there: a reader's poll leaves the transmit rings to who
+//! `@N`, behind any of them, is `nr_mem_id`. `/FLAGS` are bits of `nr_flags` already. `NR_NO_TX_POLL` is always there: a reader's poll leaves the transmit rings to who
 //! sends.
 
 use super::Device;
@@ -108,6 +108,7 @@ pub fn register<D: Device>(device: &D, name: &NetmapName, extra_bufs: u32) -> Re
     let mut fields = Struct(&mut body.0);
     fields.put(offset_of!(nmreq_register, nr_mode), mode.to_ne_bytes());
     fields.put(offset_of!(nmreq_register, nr_ringid), ring.to_ne_bytes());
+    fields.put(offset_of!(nmreq_register, nr_mem_id), name.memory.to_ne_bytes());
     fields.put(offset_of!(nmreq_register, nr_extra_bufs), extra_bufs.to_ne_bytes());
     fields.put(offset_of!(nmreq_register, nr_flags), (name.flags | abi::NR_NO_TX_POLL).to_ne_bytes());
     send(device, name, abi::NETMAP_REQ_REGISTER, &mut body.0)?;
@@ -129,6 +130,7 @@ pub fn register<D: Device>(device: &D, name: &NetmapName, extra_bufs: u32) -> Re
 /// `NETMAP_REQ_PORT_INFO_GET`.
 pub fn port_info<D: Device>(device: &D, name: &NetmapName) -> Result<PortFacts, PortError> {
     let mut body = Bytes([0u8; size_of::<nmreq_port_info_get>()]);
+    Struct(&mut body.0).put(offset_of!(nmreq_port_info_get, nr_mem_id), name.memory.to_ne_bytes());
     send(device, name, abi::NETMAP_REQ_PORT_INFO_GET, &mut body.0)?;
     let fields = Struct(&mut body.0);
     let short = |at| u16::from_ne_bytes(fields.get(at));

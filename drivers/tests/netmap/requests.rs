@@ -52,7 +52,10 @@ fn every_name_form_is_the_request_of_netmap_h() {
         ("netmap:eth0-1/rz", "eth0", 4, 1, flags | 0x200 | 0x400),
         ("netmap:eth0/R", "eth0", 1, 0, flags | 0x2000),
         ("netmap:eth0/xT", "eth0", 1, 0, flags | 0x800 | 0x4000),
+        ("netmap:eth0-1/x@7", "eth0", 4, 1, flags | 0x800),
+        ("netmap:x{2@65535", "x{2", 1, 0, flags),
     ] {
+        let memory = text.split_once('@').map_or(0, |(_, number)| number.parse().expect("a number"));
         let fake = Fake::new();
         drop(fake.open(text));
         let state = fake.state();
@@ -64,7 +67,12 @@ fn every_name_form_is_the_request_of_netmap_h() {
         let expected = bytes(
             &fields,
             56,
-            &[("nmreq_register.nr_mode", mode), ("nmreq_register.nr_ringid", ring), ("nmreq_register.nr_flags", flags)],
+            &[
+                ("nmreq_register.nr_mode", mode),
+                ("nmreq_register.nr_ringid", ring),
+                ("nmreq_register.nr_mem_id", memory),
+                ("nmreq_register.nr_flags", flags),
+            ],
         );
         assert_eq!(body, &expected, "{text}");
     }

@@ -46,6 +46,9 @@ impl fmt::Display for NetmapName {
         for (letter, _) in FLAGS.iter().filter(|(_, bit)| self.flags & bit != 0) {
             write!(f, "{letter}")?;
         }
+        if self.memory != 0 {
+            write!(f, "@{}", self.memory)?;
+        }
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ pub(super) const VALE_GRAMMAR: &str = "a VALE port is valeX:PORT, valeX:* (liste
                                        what it sends, receives); letters, digits, _ . - in X and PORT";
 pub(super) const SWITCH_GRAMMAR: &str = "a switch is vale, vale0, vale-lab, ...: vale, then letters, digits, _ . -";
 pub(super) const NETMAP_GRAMMAR: &str = "netmap's names are netmap:IF, then nothing, ^ ^N * -N {N or }N (host rings, \
-                                         one, all, one ring, pipe ends), then maybe /xtrzRT";
+                                         one, all, one ring, pipe ends), then maybe /xtrzRT, @N";
 pub(super) const VHOST_GRAMMAR: &str = "a vhost-user port is vhost:/path/of/the/socket";
 
 /// Bytes of an interface's name: the system's IFNAMSIZ less its NUL.
@@ -94,13 +94,24 @@ fn check_vale_part(part: &str, name: &str) -> Result<(), String> {
 }
 
 fn netmap(rest: &str) -> Result<NetmapName, String> {
+    let (rest, memory) = memory(rest)?;
     let (rest, flags) = match rest.split_once('/') {
         Some((rest, letters)) => (rest, flag_bits(letters)?),
         None => (rest, 0),
     };
     let (ifname, rings) = ifname_and_rings(rest)?;
     check_ifname(ifname)?;
-    Ok(NetmapName { ifname: ifname.to_string(), rings, flags })
+    Ok(NetmapName { ifname: ifname.to_string(), rings, flags, memory })
+}
+
+/// The memory's number behind `@`, and the name without it. libnetmap's own options, which begin as this does, are none of netmap(4)'s.
+fn memory(text: &str) -> Result<(&str, u16), String> {
+    let Some((rest, number)) = text.split_once('@') else { return Ok((text, 0)) };
+    let digits = number.bytes().take_while(u8::is_ascii_digit).count();
+    match number[..digits].parse() {
+        Ok(number) if digits == text.len() - rest.len() - 1 => Ok((rest, number)),
+        _ => Err("'@': only the number of a memory of the module's may follow".into()),
+    }
 }
 
 fn flag_bits(letters: &str) -> Result<u64, String> {

@@ -11,7 +11,14 @@ fn vale(switch: &str, port: ValePort) -> PortName {
 }
 
 fn netmap(ifname: &str, rings: NetmapRings, flags: u64) -> PortName {
-    PortName::Netmap(NetmapName { ifname: ifname.into(), rings, flags })
+    PortName::Netmap(NetmapName { ifname: ifname.into(), rings, flags, memory: 0 })
+}
+
+fn in_memory(memory: u16, name: &str) -> PortName {
+    match PortName::parse(name) {
+        Ok(PortName::Netmap(name)) => PortName::Netmap(NetmapName { memory, ..name }),
+        other => panic!("{name}: {other:?}"),
+    }
 }
 
 #[test]
@@ -46,6 +53,10 @@ fn names_of_each_kind() {
             "netmap:eth0/trz",
             netmap("eth0", NetmapRings::All, abi::NR_MONITOR_TX | abi::NR_MONITOR_RX | abi::NR_ZCOPY_MON),
         ),
+        ("netmap:eth0@3", in_memory(3, "netmap:eth0")),
+        ("netmap:eth0-2/xR@65535", in_memory(65_535, "netmap:eth0-2/xR")),
+        ("netmap:x{1@7", in_memory(7, "netmap:x{1")),
+        ("netmap:vale0:a@2", in_memory(2, "netmap:vale0:a")),
         ("vhost:/run/vm.sock", PortName::Vhost("/run/vm.sock".into())),
     ];
     for (text, name) in cases {
@@ -93,7 +104,12 @@ fn malformed_names_say_what_is_wrong_and_show_the_grammar() {
         ("netmap:eth0/q".into(), "'q' after '/'", "/xtrzRT"),
         ("netmap:eth0/RT".into(), "exclude", "/xtrzRT"),
         ("netmap:eth0/z".into(), "without t or r", "/xtrzRT"),
-        ("netmap:veth0@if3".into(), "'@' in the interface's name", "netmap:IF"),
+        ("netmap:veth0@if3".into(), "'@': only the number of a memory", "@N"),
+        ("netmap:eth0@".into(), "'@': only the number of a memory", "@N"),
+        ("netmap:eth0@65536".into(), "'@': only the number of a memory", "@N"),
+        ("netmap:eth0@conf:rings=2".into(), "'@': only the number of a memory", "@N"),
+        ("netmap:eth0@1@2".into(), "'@': only the number of a memory", "@N"),
+        ("netmap:@1".into(), "interface's name is missing", "netmap:IF"),
         ("netmap:..".into(), "no interface", "netmap:IF"),
         ("netmap:sixteen-bytes-lo".into(), "longer than 15", "netmap:IF"),
         ("netmap:vale0:".into(), "port's name is missing", "netmap:IF"),
@@ -177,8 +193,9 @@ fn any_netmap() -> impl Strategy<Value = PortName> {
     ]);
     let exclusive = prop::sample::select(vec![0, abi::NR_EXCLUSIVE]);
     let only = prop::sample::select(vec![0, abi::NR_RX_RINGS_ONLY, abi::NR_TX_RINGS_ONLY]);
-    ("[a-z][a-z0-9_.+]{0,14}", rings, monitor, exclusive, only)
-        .prop_map(|(ifname, rings, a, b, c)| PortName::Netmap(NetmapName { ifname, rings, flags: a | b | c }))
+    ("[a-z][a-z0-9_.+]{0,14}", rings, monitor, exclusive, only, any::<u16>()).prop_map(
+        |(ifname, rings, a, b, c, memory)| PortName::Netmap(NetmapName { ifname, rings, flags: a | b | c, memory }),
+    )
 }
 
 fn any_name() -> impl Strategy<Value = PortName> {

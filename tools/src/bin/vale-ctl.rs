@@ -257,7 +257,7 @@ fn list() -> Result<(), Error> {
 }
 
 fn probe(card: &str) -> Result<(), Error> {
-    let name = NetmapName { ifname: card.to_string(), rings: NetmapRings::All, flags: 0 };
+    let name = NetmapName { ifname: card.to_string(), rings: NetmapRings::All, flags: 0, memory: 0 };
     let found = drivers::probe::probe(&name, &drivers::Options::from_environment()?)?;
     cli::out(&probe_view::page(card, &found))
 }
