@@ -5,7 +5,7 @@
 //! | makes progress | waits: spins shortly, longer where that sufficed the last time, then sleeps until a quarter of the ring is free |
 //! | runs on the sender's own processor | makes way at once, and sleeps until most of the ring is free |
 //! | none for the flow-control time | marks it stalled, drops and counts |
-//! | none, but waits for a processor itself | does not count that time ([`crate::starved`]) |
+//! | none, but waits for a processor itself | does not count that time ([`crate::starved`]), for ten seconds in all |
 //! | none, but waits for room itself, where it sends on | does not count that time: the last one waited for is given up on |
 //! | moves, but makes no more room for a second | marks it stalled, drops and counts |
 //! | stalled, and still at the same frame | drops and counts at once |
@@ -35,6 +35,8 @@ const SHORT_NAP: Duration = Duration::from_micros(50);
 
 /// A receiver that moves all the time and for so long makes no more room than it had is not one: it lies, or all room goes to others.
 const LONGEST: Duration = Duration::from_secs(1);
+/// However long it waits for a processor: which thread it is may be a lie.
+const LONGEST_OF_ALL: Duration = Duration::from_secs(10);
 
 /// What waiting came to.
 pub enum Room {
@@ -134,18 +136,21 @@ fn wait_since(
         if room > roomiest.0 {
             roomiest = (room, now);
         }
-        // What the reader waits for a processor does not count. That is looked at from half of the patience on; a sender that slept
-        // longer, waiting for one itself, has not seen what it missed.
+        // What the reader waits for a processor does not count. That is looked at from half of the patience on; what was before, a
+        // runnable one may have waited, and a sender that slept longer, waiting for one itself, has not seen what it missed.
         let still = now.duration_since(progress);
-        if still >= patience / 2 && waiting.begin(now) {
-            progress = now.checked_sub(patience / 2).unwrap_or(progress);
+        if still >= patience / 2
+            && let Some(runnable) = waiting.begin(now)
+        {
+            progress = if runnable { now } else { now.checked_sub(patience / 2).unwrap_or(progress) };
         }
         let over = still >= patience
             && waiting.since_last_look(now, patience / 4).is_some_and(|waited| {
                 progress += waited;
+                roomiest.1 += waited;
                 now.duration_since(progress) >= patience
             });
-        let in_vain = now.duration_since(roomiest.1) >= LONGEST;
+        let in_vain = now.duration_since(roomiest.1) >= LONGEST || now.duration_since(started) >= LONGEST_OF_ALL;
         if over || in_vain {
             // Asking what it waited for took its time.
             let seen = page.drain.look();
@@ -157,6 +162,9 @@ fn wait_since(
             }
             // ORDER: Relaxed; a hint among senders.
             page.space.stalled.store(seen.wrapping_add(1), Ordering::Relaxed);
+            // A reader that goes on forgets it: a turn of the ring later it stands at the same slot.
+            // ORDER: Release pairs with the Acquire of `make_known`.
+            page.space.want.store(need, Ordering::Release);
             if peer.is_dead(sender.member) {
                 sender.member.reap();
             }

@@ -6,7 +6,7 @@ use nm_core::lock::Owners;
 use nm_core::name::{ValeName, ValePort};
 use nm_core::shm::layout::{BUF_SIZE, Layout, MAX_SLOTS, MIN_SHARED, MIN_SLOTS, SHARERS};
 use nm_core::shm::mapping::{Mapping, View};
-use nm_core::shm::port_page::{PORT_MAGIC, PortPage};
+use nm_core::shm::port_page::{OPENER, PORT_MAGIC, PortPage};
 use nm_core::shm::switch_page::{PORTS, VERSION};
 use nm_core::sync::{Fences, Ordering};
 use nm_core::{PortControl, PortError, PortInfo, PortKind, RxRing, Stats, TxRing, sys};
@@ -124,7 +124,7 @@ impl Member {
         page.id.tx_slots.store(layout.tx_slots, Ordering::Relaxed);
         page.id.generation.store(generation, Ordering::Relaxed);
         page.id.magic.store(PORT_MAGIC, Ordering::Relaxed);
-        page.sleep.thread.store(sys::thread_id(), Ordering::Relaxed);
+        page.sleep.thread.store(sys::thread_id() | OPENER, Ordering::Relaxed);
 
         let membarrier = sys::membarrier_register();
         if !membarrier {

@@ -307,7 +307,7 @@ impl Peer {
         None
     }
 
-    /// The thread that reads, or opened the port.
+    /// The thread that reads, or opened the port: [`nm_core::shm::port_page::SleepLine::thread`].
     pub fn reader(&self) -> u32 {
         // ORDER: Relaxed; a hint.
         self.page.sleep.thread.load(Ordering::Relaxed)

@@ -157,8 +157,14 @@ impl Rx {
     #[cold]
     fn make_known(&mut self) {
         let page = &self.member.page;
-        // ORDER: Relaxed, both; hints, the futex and a short nap make up for a lost one.
-        let want = page.space.want.load(Ordering::Relaxed);
+        // ORDER: Acquire pairs with the Release of a sender that gave up on this reader, before it moved. Else a hint: the futex and a
+        // short nap make up for a lost one.
+        let want = page.space.want.load(Ordering::Acquire);
+        // ORDER: Relaxed, both; a hint among senders.
+        if page.space.stalled.load(Ordering::Relaxed) != 0 {
+            page.space.stalled.store(0, Ordering::Relaxed);
+        }
+        // ORDER: Relaxed; a hint.
         let tail = page.fill.peek().tail();
         let n = self.ring.num_slots();
         if filled(n, self.published, tail).is_some_and(|filled| n - 1 - filled < want.min(n - 1)) {

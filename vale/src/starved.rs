@@ -2,45 +2,83 @@
 //!
 //! With more programs than processors its turn may come later than the flow-control time ends (six busy programs on two
 //! processors: one transfer in forty lost frames so). What it waited for a processor does not count, then. /proc tells
-//! (proc(5)): a thread that is runnable, and whose time on a processor does not grow, waits for one. Where /proc is out of
+//! (proc(5)): how long a thread has run, and how long it waited, as far as that is over. One that is runnable has waited for all the
+//! time that it did not run: if it slept for some of it, that is not told, and is to its benefit. Where /proc is out of
 //! reach, or its numbers mean others there, nothing is found, and all time counts.
+//!
+//! While nobody has waited for frames at a port, its reader may be any thread of the process that opened it, and who sends may be
+//! that process. A thread that looks at itself does not wait for a processor.
 
+use nm_core::shm::port_page::OPENER;
+use nm_core::sys;
 use std::time::{Duration, Instant};
 
 /// Looks at one thread, now and then.
 pub struct Waiting {
     thread: u32,
-    /// When it was last looked at, and how long it had run then. `None`: not runnable.
-    last: Option<(Instant, Option<u64>)>,
+    /// Any other one of its process may be meant.
+    opener: bool,
+    /// When it was last looked at, and what was seen.
+    last: Option<(Instant, Option<Seen>)>,
+}
+
+/// What a thread has done so far, as far as the scheduler's last tick knows.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    runnable: bool,
+    ran: Duration,
+    waited: Duration,
+}
+
+impl Seen {
+    /// How long it waited for a processor since it was seen so, as long ago.
+    fn waited_since(self, before: Seen, ago: Duration) -> Duration {
+        let not_run = ago.saturating_sub(self.ran.saturating_sub(before.ran));
+        if self.runnable { not_run } else { not_run.min(self.waited.saturating_sub(before.waited)) }
+    }
 }
 
 impl Waiting {
-    /// To look at the thread with this number.
+    /// To look at a thread: [`nm_core::shm::port_page::SleepLine::thread`].
     pub fn new(thread: u32) -> Waiting {
-        Waiting { thread, last: None }
+        Waiting { thread: thread & !OPENER, opener: thread & OPENER != 0, last: None }
     }
 
-    /// Looks, if it is the first time since [`Waiting::forget`], and says whether.
-    pub fn begin(&mut self, now: Instant) -> bool {
-        let first = self.last.is_none();
-        if first {
-            self.last = Some((now, ran_ns(self.thread)));
+    /// Looks, if it is the first time since [`Waiting::forget`], and says whether the thread is runnable: then nobody can tell how
+    /// long it has waited.
+    pub fn begin(&mut self, now: Instant) -> Option<bool> {
+        if self.last.is_some() {
+            return None;
         }
-        first
+        let seen = self.see();
+        self.last = Some((now, seen));
+        Some(seen.is_some_and(|seen| seen.runnable))
     }
 
     /// How long the thread waited for a processor since the last look. `None`: there was none, or less than `least` ago.
     pub fn since_last_look(&mut self, now: Instant, least: Duration) -> Option<Duration> {
-        let (at, ran_then) = self.last.filter(|(at, _)| now.duration_since(*at) >= least)?;
-        let ran = ran_ns(self.thread);
-        self.last = Some((now, ran));
-        let Some((then, ran)) = ran_then.zip(ran) else { return Some(Duration::ZERO) };
-        Some(now.duration_since(at).saturating_sub(Duration::from_nanos(ran.saturating_sub(then))))
+        let (at, before) = self.last.filter(|(at, _)| now.duration_since(*at) >= least)?;
+        let seen = self.see();
+        self.last = Some((now, seen));
+        let Some((before, seen)) = before.zip(seen) else { return Some(Duration::ZERO) };
+        Some(seen.waited_since(before, now.duration_since(at)))
     }
 
     /// It moved.
     pub fn forget(&mut self) {
         self.last = None;
+    }
+
+    fn see(&self) -> Option<Seen> {
+        let own = sys::thread_id();
+        let waits = |thread: u32| thread != own && state(thread) == Some('R');
+        let runnable = waits(self.thread);
+        if !runnable && self.opener && threads_of(self.thread).any(waits) {
+            // How long that one has run, and whether it is the reader, is not told.
+            return Some(Seen { runnable: true, ran: Duration::ZERO, waited: Duration::ZERO });
+        }
+        let (ran, waited) = times(self.thread)?;
+        Some(Seen { runnable, ran, waited })
     }
 }
 
@@ -57,13 +95,19 @@ fn state(thread: u32) -> Option<char> {
     after_name.trim_start().chars().next()
 }
 
-/// How long a runnable thread has run, in nanoseconds, as far as the scheduler's last tick knows.
-fn ran_ns(thread: u32) -> Option<u64> {
-    if state(thread)? != 'R' {
-        return None;
-    }
+/// All threads of a thread's process.
+fn threads_of(thread: u32) -> impl Iterator<Item = u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{thread}/task")).into_iter().flatten().flatten();
+    tasks.filter_map(|task| task.file_name().to_str()?.parse().ok())
+}
+
+/// How long a thread has run, and how long it has waited for a processor.
+fn times(thread: u32) -> Option<(Duration, Duration)> {
     let schedstat = std::fs::read_to_string(format!("/proc/{thread}/schedstat")).ok()?;
-    schedstat.split_whitespace().next()?.parse().ok()
+    let mut words = schedstat.split_whitespace().map(|word| word.parse().ok().map(Duration::from_nanos));
+    let (ran, waited) = (words.next()??, words.next()??);
+    // A kernel that counts neither says 0.
+    (!ran.is_zero()).then_some((ran, waited))
 }
 
 #[cfg(test)]
@@ -106,17 +150,54 @@ mod tests {
     #[test]
     fn who_sleeps_or_is_not_there_does_not_wait() {
         let mut sleeper = Command::new("sleep").arg("60").spawn().expect("sleep(1)");
+        while state(sleeper.id()) != Some('S') {
+            std::thread::sleep(LEAST);
+        }
         assert!(!is_stopped(sleeper.id()) && is_stopped(u32::MAX));
-        for thread in [sleeper.id(), u32::MAX] {
+        for thread in [sleeper.id(), !OPENER] {
             let mut waiting = Waiting::new(thread);
             std::thread::sleep(LEAST);
             let now = Instant::now();
             assert_eq!(waiting.since_last_look(now, LEAST), None, "not looked yet");
-            assert!(waiting.begin(now) && !waiting.begin(now + LEAST));
+            assert_eq!((waiting.begin(now), waiting.begin(now + LEAST)), (Some(false), None));
             assert_eq!(waiting.since_last_look(now + LEAST / 2, LEAST), None, "too soon");
             assert_eq!(waiting.since_last_look(now + LEAST, LEAST), Some(Duration::ZERO));
         }
         sleeper.kill().expect("it runs");
         sleeper.wait().expect("our child");
+    }
+
+    #[test]
+    fn what_is_not_told_is_to_the_readers_benefit() {
+        let seen = |runnable, ran, waited| Seen { runnable, ran: LEAST * ran, waited: LEAST * waited };
+        let before = seen(false, 10, 10);
+        for (now, waited) in [
+            (seen(true, 10, 10), 5),
+            (seen(true, 12, 10), 3),
+            (seen(true, 17, 10), 0),
+            (seen(false, 10, 10), 0),
+            (seen(false, 11, 12), 2),
+            (seen(false, 12, 99), 3),
+        ] {
+            assert_eq!(now.waited_since(before, LEAST * 5), LEAST * waited, "{now:?}");
+        }
+    }
+
+    #[test]
+    fn who_looks_at_itself_does_not_wait_but_others_of_its_process_may() {
+        let own = sys::thread_id();
+        assert_eq!(Waiting::new(own).begin(Instant::now()), Some(false));
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            // ORDER: Relaxed; nothing comes with it.
+            threads.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+            let seen = Waiting::new(own | OPENER).begin(Instant::now());
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(seen, Some(true));
+        });
     }
 }

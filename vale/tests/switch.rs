@@ -577,26 +577,45 @@ fn count_frames(port: &mut Port, frames: usize) -> usize {
     received
 }
 
-#[test]
-fn a_reader_that_has_not_begun_and_waits_for_its_processor_loses_nothing() {
+/// How long this thread has run.
+fn has_run() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Runs for so long, in turns of the tests' one processor, which another thread keeps for most of the time.
+fn be_at_work_for(time: Duration) {
+    let begun = has_run();
+    while has_run() - begun < time {
+        std::hint::spin_loop();
+    }
+}
+
+/// The port is opened by its reader, or by who sends.
+fn reader_that_has_not_begun(open_here: bool) {
     const FRAMES: usize = 6_000;
     let _place = Place::new();
     let mut a = open("vale0:a");
+    let mut opened_here = open_here.then(|| open("vale0:b"));
     let over = std::sync::atomic::AtomicBool::new(false);
     let (opened, is_open) = std::sync::mpsc::channel();
     std::thread::scope(|threads| {
         threads.spawn(|| keep_the_processor_until(&over));
         let reader = threads.spawn(|| {
-            let mut b = open("vale0:b");
             stay_on_one_processor();
             rustix::process::setpriority_process(None, 10).unwrap();
-            opened.send(()).unwrap();
-            // At work, until its turn is over and the next one has come.
-            let mut turns = [Instant::now(); 2];
-            while turns[1] - turns[0] < Duration::from_millis(15) {
-                turns = [turns[1], Instant::now()];
+            let begun = Instant::now();
+            while begun.elapsed() < has_run() + Duration::from_millis(10) {
+                std::hint::spin_loop();
             }
-            count_frames(&mut b, FRAMES)
+            // It does not have the processor for itself any more.
+            let mut b = opened_here.take().unwrap_or_else(|| open("vale0:b"));
+            opened.send(()).unwrap();
+            // As a program that has yet to make a filter: less than the 10 ms of flow control, in many turns.
+            be_at_work_for(Duration::from_millis(7));
+            let first = usize::from(receive(&mut b).is_some());
+            b.rx.rxsync().unwrap();
+            first + count_frames(&mut b, FRAMES - first)
         });
         is_open.recv().unwrap();
         let refused = (0..FRAMES).filter(|_| a.tx.inject(&frame(0xff, 1, 60, 7), false).is_err()).count();
@@ -604,6 +623,36 @@ fn a_reader_that_has_not_begun_and_waits_for_its_processor_loses_nothing() {
         over.store(true, std::sync::atomic::Ordering::Relaxed);
         assert_eq!((received.unwrap(), refused), (FRAMES, 0));
     });
+}
+
+#[test]
+fn a_reader_that_has_not_begun_and_waits_for_its_processor_loses_nothing() {
+    reader_that_has_not_begun(false);
+}
+
+#[test]
+fn a_reader_that_has_not_begun_and_did_not_open_its_port_loses_nothing() {
+    reader_that_has_not_begun(true);
+}
+
+#[test]
+fn who_gave_up_on_a_reader_waits_for_it_at_the_same_slot_a_turn_later() {
+    let _place = Place::new();
+    let (mut a, mut b) = (open("vale0:a"), open("vale0:b"));
+    let f = frame(0xff, 1, 60, 0);
+    let fill = |a: &mut Port| (0..4095).for_each(|_| a.tx.inject(&f, false).unwrap());
+    fill(&mut a);
+    assert!(a.tx.inject(&f, false).is_err());
+    (0..4095).for_each(|_| assert!(receive(&mut b).is_some()));
+    // The ring's last slot.
+    b.rx.rxsync().unwrap();
+    a.tx.inject(&f, false).unwrap();
+    assert!(receive(&mut b).is_some());
+    b.rx.rxsync().unwrap();
+    fill(&mut a);
+    let t = Instant::now();
+    assert!(a.tx.inject(&f, false).is_err());
+    assert!(t.elapsed() >= Duration::from_millis(10), "given up on at once");
 }
 
 /// Takes the tag that it is asked for as that of somebody who lives.

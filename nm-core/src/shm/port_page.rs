@@ -274,6 +274,9 @@ pub const WATCHING: u32 = 1;
 /// In [`SleepLine::looking`]: by calls that don't wait, and it finds one frame at a time, which is shown beside its tail.
 pub const GLANCING: u32 = 2;
 
+/// In [`SleepLine::thread`]: it opened the port, and nobody has waited for frames yet. Any thread of its process may be the reader.
+pub const OPENER: u32 = 1 << 31;
+
 /// How the reader sleeps.
 #[repr(C, align(128))]
 #[derive(Default)]
@@ -286,7 +289,7 @@ pub struct SleepLine {
     pub looking: AtomicU32,
     /// 1 while the reader naps on the clock: it comes by itself, soon.
     pub napping: AtomicU32,
-    /// The number of the thread that waited last, or opened the port, as gettid(2) tells. A hint.
+    /// The number of the thread that waited last, or, with [`OPENER`], opened the port, as gettid(2) tells. A hint.
     pub thread: AtomicU32,
     /// 1 while the reader, who sends on what lies in its ring, waits for room in another one.
     pub held_up: AtomicU32,
