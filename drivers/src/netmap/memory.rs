@@ -18,6 +18,7 @@ use nm_core::shm::place::RingPlace;
 use nm_core::sync::{AtomicU32, AtomicU64, Ordering};
 use nm_core::{PortError, RxRing, TxRing};
 use std::collections::HashSet;
+use std::io;
 use std::mem::offset_of;
 use std::ops::Range;
 use std::sync::Arc;
@@ -88,13 +89,23 @@ pub fn find(mapping: &Arc<Mapping>, offset: u64, name: &NetmapName, extra: u32) 
         let at = base.checked_add(offset_of!(netmap_if, ring_ofs) + n * size_of::<u64>())?;
         // ORDER: Relaxed, as above.
         let distance = mapping.at::<AtomicU64>(at)?.load(Ordering::Relaxed) as i64;
-        place_of(mapping, usize::try_from(i64::try_from(base).ok()?.checked_add(distance)?).ok()?)
+        let ring = usize::try_from(i64::try_from(base).ok()?.checked_add(distance)?).ok()?;
+        Some((place_of(mapping, ring)?, has_offsets(mapping, ring)))
+    };
+    let checked = |n, outside| match place(n) {
+        None => Err(corrupt(outside)),
+        // As a card that somebody else has: no other driver should try it.
+        Some((_, true)) => Err(PortError::Io {
+            what: format!("{name}: another program had frames begin inside their buffers (NETMAP_REQ_OPT_OFFSETS)"),
+            source: io::Error::from_raw_os_error(libc::EBUSY),
+        }),
+        Some((place, false)) => Ok(place),
     };
     let mut buf_size = 0;
     let mut receive = Vec::new();
     if has_rings(name, Direction::Rx) {
         for n in bound(name, tx + host_tx, rx, host_rx) {
-            let place = place(n).ok_or_else(|| corrupt("a receive ring lies outside"))?;
+            let place = checked(n, "a receive ring lies outside")?;
             buf_size = place.room;
             receive.push(adopt(mapping, &place).ok_or_else(|| corrupt("a receive ring makes no sense"))?);
         }
@@ -102,14 +113,14 @@ pub fn find(mapping: &Arc<Mapping>, offset: u64, name: &NetmapName, extra: u32) 
     let (mut transmit, mut spare, mut malformed) = (None, None, 0);
     if has_rings(name, Direction::Tx) {
         if let Some(n) = bound(name, 0, tx, host_tx).next() {
-            let at = place(n).ok_or_else(|| corrupt("a transmit ring lies outside"))?;
+            let at = checked(n, "a transmit ring lies outside")?;
             buf_size = at.room;
             let ring = TxRing::adopt(mapping, &at).ok_or_else(|| corrupt("a transmit ring makes no sense"))?;
             transmit = Some(ring);
             if extra > 0 {
                 let mut in_slots = HashSet::new();
                 let rings = (0..tx + host_tx + rx + host_rx).filter_map(place);
-                rings.for_each(|ring| in_slots.extend(buffers_in(mapping, &ring)));
+                rings.for_each(|(ring, _)| in_slots.extend(buffers_in(mapping, &ring)));
                 let head_at = base + offset_of!(netmap_if, ni_bufs_head);
                 let adopted = Spare::adopt(mapping, &at, head_at, extra, in_slots);
                 let (list, nonsense) = adopted.ok_or_else(|| corrupt("netmap_if"))?;
@@ -130,8 +141,7 @@ fn place_of(mapping: &Mapping, ring: usize) -> Option<RingPlace> {
     let distance = long(offset_of!(netmap_ring, buf_ofs))? as i64;
     let buffers = usize::try_from(i64::try_from(ring).ok()?.checked_add(distance)?).ok()?;
     let stride = word(offset_of!(netmap_ring, nr_buf_size))?;
-    // Frames that begin somewhere inside their buffers are an option that nobody asked for.
-    if stride == 0 || long(offset_of!(netmap_ring, offset_mask))? != 0 {
+    if stride == 0 {
         return None;
     }
     let num_bufs = mapping.len().checked_sub(buffers)? / stride as usize;
@@ -144,6 +154,13 @@ fn place_of(mapping: &Mapping, ring: usize) -> Option<RingPlace> {
         headroom: 0,
         num_bufs: u32::try_from(num_bufs).unwrap_or(u32::MAX),
     })
+}
+
+/// Whether frames begin somewhere inside their buffers: an option, which is a card's once somebody asked for it.
+fn has_offsets(mapping: &Mapping, ring: usize) -> bool {
+    let mask = ring.checked_add(offset_of!(netmap_ring, offset_mask)).and_then(|at| mapping.at::<AtomicU64>(at));
+    // ORDER: Relaxed, as in `find`.
+    mask.is_none_or(|mask| mask.load(Ordering::Relaxed) != 0)
 }
 
 /// The buffers that a ring's slots name.

@@ -13,7 +13,7 @@ fn memory_that_is_no_netmaps_is_refused() {
     let ring = Fake::ring(Fake::rx(0));
     let places = INTERFACE + offset_of!(netmap_if, ring_ofs);
     type Spoil<'a> = &'a dyn Fn(&Fake);
-    let spoilt: [(&str, Spoil); 11] = [
+    let spoilt: [(&str, Spoil); 10] = [
         ("ring counts", &|f| f.word(INTERFACE + offset_of!(netmap_if, ni_tx_rings)).store(u32::MAX, Ordering::Relaxed)),
         ("more rings than memory", &|f| {
             f.word(INTERFACE + offset_of!(netmap_if, ni_rx_rings)).store(1000, Ordering::Relaxed)
@@ -27,9 +27,6 @@ fn memory_that_is_no_netmaps_is_refused() {
         }),
         ("buffers of no size", &|f| f.word(ring + offset_of!(netmap_ring, nr_buf_size)).store(0, Ordering::Relaxed)),
         ("buffers before the region", &|f| f.long(ring).store(-0x100000i64 as u64, Ordering::Relaxed)),
-        ("frames inside their buffers", &|f| {
-            f.long(ring + offset_of!(netmap_ring, offset_mask)).store(0xff, Ordering::Relaxed)
-        }),
         ("a head outside the ring", &|f| f.word(ring + offset_of!(netmap_ring, head)).store(SLOTS, Ordering::Relaxed)),
     ];
     for (what, spoil) in spoilt {
@@ -43,6 +40,21 @@ fn memory_that_is_no_netmaps_is_refused() {
         let fake = Fake::new();
         fake.state().offset = Some(offset);
         assert!(open_on(fake, &name("netmap:eth0"), &Options::default()).is_err(), "{offset:#x}");
+    }
+}
+
+#[test]
+fn frames_that_begin_inside_their_buffers_are_refused_in_words() {
+    for ring in [Fake::rx(2), 0] {
+        let fake = Fake::new();
+        let mask = Fake::ring(ring) + offset_of!(netmap_ring, offset_mask);
+        fake.long(mask).store(0xff, Ordering::Relaxed);
+        let error = open_on(fake, &name("netmap:eth0"), &Options::default()).err().expect("opened");
+        let busy = |source: &std::io::Error| source.raw_os_error() == Some(libc::EBUSY);
+        assert!(
+            matches!(&error, PortError::Io { what, source } if what.contains("OFFSETS") && busy(source)),
+            "{error}"
+        );
     }
 }
 
