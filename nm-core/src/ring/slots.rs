@@ -442,7 +442,8 @@ impl Slots {
     /// Copies the frames of a run into slots from `dst` on, each into its slot's own place. Stops at the first that is
     /// not such a frame or has other addresses. Returns how many frames, and their bytes.
     ///
-    /// With `FAR` the run lies in a ring that another core has filled. With `SHORT` it also stops at the first frame that no cell
+    /// The lines to be written are asked for `ahead` frames before. With `FAR` the run lies in a ring that another core has filled, and
+    /// is asked for `far_ahead` frames before. With `SHORT` it also stops at the first frame that no cell
     /// holds: that nothing has to be chosen for each frame gave those of 60 bytes a tenth more.
     ///
     /// Kept apart, in locals alone: each spilled store would take a place in the processor's store queue, behind
@@ -453,10 +454,10 @@ impl Slots {
         dst: u32,
         run: &Run<'_>,
         time_ns: u64,
-        ahead: u32,
+        [ahead, far_ahead]: [u32; 2],
     ) -> (u32, u64) {
         let from = run.ring;
-        let ahead = ahead.min(self.num_slots).min(from.num_slots);
+        let (ahead, far_ahead) = (ahead.min(self.num_slots), far_ahead.min(from.num_slots));
         let (mut done, mut bytes) = (0, 0);
         while done < run.frames {
             let (src, dst) = (from.add(run.at, done), self.add(dst, done));
@@ -464,7 +465,7 @@ impl Slots {
             let left = run.frames - done;
             // Never beyond the run: there its own sender writes. Its last frames have been asked for, and are so again.
             let (src_ahead, known) =
-                if !FAR || left <= ahead { (src, left) } else { (from.add(src, ahead), left - ahead) };
+                if !FAR || left <= far_ahead { (src, left) } else { (from.add(src, far_ahead), left - far_ahead) };
             let until_end = (from.num_slots - src).min(from.num_slots - src_ahead);
             let frames = known.min(until_end).min(self.num_slots - dst).min(self.num_slots - dst_ahead);
             let part = Run { at: src, frames, long: run.long.saturating_sub(done), ..*run };
