@@ -3,7 +3,7 @@
 //! | receiver | sender |
 //! |---|---|
 //! | makes progress | waits: spins shortly, longer where that sufficed the last time, then sleeps until a quarter of the ring is free |
-//! | runs on the sender's own processor | makes way at once, and sleeps until most of the ring is free |
+//! | runs on the sender's own processor | makes way at once ([`crate::turns`]); if that does not help, sleeps until most of the ring is free |
 //! | none for the flow-control time | marks it stalled, drops and counts |
 //! | none, but waits for a processor itself | does not count that time ([`crate::starved`]), for ten seconds in all |
 //! | none, but waits for room itself, where it sends on | does not count that time: the last one waited for is given up on |
@@ -116,6 +116,7 @@ fn wait_since(
     let mut progress = started;
     let mut roomiest = (space(head), started);
     let mut first = true;
+    let mut yields = peer.turns.begin();
     let mut waiting = Waiting::new(peer.reader());
     let _held_up = HeldUp::begin(sender);
     loop {
@@ -180,6 +181,9 @@ fn wait_since(
             for _ in 0..20 {
                 std::hint::spin_loop();
             }
+            continue;
+        }
+        if shared && peer.turns.make_way(&mut yields, now) {
             continue;
         }
         // ORDER: Acquire pairs with the reader's Release of the bell.

@@ -18,6 +18,7 @@ mod route;
 mod rx;
 mod starved;
 mod table;
+mod turns;
 mod tx;
 
 pub use manage::{create, destroy, set_flow, switches};

@@ -2,6 +2,7 @@
 
 use crate::flow::{self, Room};
 use crate::member::Member;
+use crate::turns::Turns;
 use crate::{bell, place};
 use nm_core::clock::Clock;
 use nm_core::lock::{Held, Stuck};
@@ -39,6 +40,8 @@ pub struct Peer {
     stuck: AtomicBool,
     /// The last wait for room was short.
     pub waits_shortly: AtomicBool,
+    /// What it is to wait for a reader on our processor.
+    pub turns: Turns,
 }
 
 /// Who sends, and how.
@@ -102,6 +105,7 @@ impl Peer {
             fifo: OnceLock::new(),
             stuck: AtomicBool::new(false),
             waits_shortly: AtomicBool::new(false),
+            turns: Turns::default(),
         })
     }
 

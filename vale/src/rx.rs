@@ -8,6 +8,7 @@
 
 use crate::looks::{Naps, Pace, Patience};
 use crate::member::Member;
+use crate::turns::Turns;
 use nm_core::bell;
 use nm_core::clock::{Clock, Moment};
 use nm_core::ring::filled;
@@ -65,6 +66,7 @@ pub struct Rx {
     pace: Pace,
     patience: Patience,
     naps: Naps,
+    turns: Turns,
     clock: Clock,
     /// The head at the end of the last wait.
     waited_at: u32,
@@ -90,6 +92,7 @@ impl Rx {
             pace: Pace::default(),
             patience: Patience::default(),
             naps: Naps::default(),
+            turns: Turns::default(),
             clock: Clock::new(),
             waited_at: 0,
             brief: false,
@@ -211,6 +214,7 @@ impl Rx {
         }
         let mut nap = FIRST_NAP;
         let mut streams = self.is_streaming();
+        let mut yields = self.turns.begin();
         // Who mostly sleeps for long would only be woken once more.
         let mut first = self.brief;
         let started = Instant::now();
@@ -246,6 +250,16 @@ impl Rx {
             let mut slept = None;
             // Where the sender runs only while we don't, looking is in vain.
             let shared = slots == 1 && self.member.page.holder.processor.is_here();
+            if shared && streams && !is_over(now) {
+                self.set_watching(false);
+                if self.turns.make_way(&mut yields, now) {
+                    ready = self.sync();
+                    if ready >= slots {
+                        return Ok(Woken::Frames);
+                    }
+                    continue;
+                }
+            }
             if slots == 1 && now < spin_end && !is_over(now) && !shared {
                 let came = self.spin(end.map_or(spin_end, |e| e.min(spin_end)));
                 self.patience.learn(came);
