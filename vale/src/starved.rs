@@ -13,6 +13,9 @@ use nm_core::shm::port_page::OPENER;
 use nm_core::sys;
 use std::time::{Duration, Instant};
 
+/// Of a process with more threads only so many are looked at: each takes some microseconds.
+const MOST_THREADS: usize = 64;
+
 /// Looks at one thread, now and then.
 pub struct Waiting {
     thread: u32,
@@ -73,12 +76,18 @@ impl Waiting {
         let own = sys::thread_id();
         let waits = |thread: u32| thread != own && state(thread) == Some('R');
         let runnable = waits(self.thread);
-        if !runnable && self.opener && threads_of(self.thread).any(waits) {
-            // How long that one has run, and whether it is the reader, is not told.
-            return Some(Seen { runnable: true, ran: Duration::ZERO, waited: Duration::ZERO });
+        if runnable || !self.opener {
+            let (ran, waited) = times(self.thread)?;
+            return Some(Seen { runnable, ran, waited });
         }
-        let (ran, waited) = times(self.thread)?;
-        Some(Seen { runnable, ran, waited })
+        // Whichever of them is the reader: while one of them runs, the process does not wait.
+        let mut all = Seen { runnable, ran: Duration::ZERO, waited: Duration::ZERO };
+        for thread in threads_of(self.thread).take(MOST_THREADS) {
+            all.runnable |= waits(thread);
+            let (ran, waited) = times(thread).unwrap_or_default();
+            (all.ran, all.waited) = (all.ran + ran, all.waited + waited);
+        }
+        Some(all)
     }
 }
 
