@@ -110,7 +110,7 @@ fn memory(text: &str) -> Result<(&str, u16), String> {
     let digits = number.bytes().take_while(u8::is_ascii_digit).count();
     match number[..digits].parse() {
         Ok(number) if digits == text.len() - rest.len() - 1 => Ok((rest, number)),
-        _ => Err("'@': only the number of a memory of the module's may follow".into()),
+        _ => Err("'@' wants a memory's number".into()),
     }
 }
 
