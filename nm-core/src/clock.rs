@@ -54,6 +54,12 @@ impl Clock {
         Moment(ticks().unwrap_or(0))
     }
 
+    /// Whether moments have times without asking the system, once the clock has ticked for a while.
+    #[inline]
+    pub fn counts() -> bool {
+        ticks().is_some()
+    }
+
     /// The time of a moment just now, if it came at most `ns` nanoseconds after the other one and that can be told.
     #[inline(always)]
     pub fn time_if_soon(&mut self, moment: Moment, after: Moment, ns: u64) -> Option<u64> {
