@@ -70,7 +70,7 @@ const DISMISSED: Duration = Duration::from_secs(1);
 /// A call of the kicker was worth it: so many batches came together until the next one.
 const WORTH: u32 = 8;
 /// The caller does without after so many in a row that were not: at first for so long, and at most.
-const VAIN: u32 = 4;
+const VAIN: i32 = 4;
 const REST: Duration = Duration::from_millis(50);
 const LONGEST_REST: Duration = Duration::from_millis(800);
 /// Kicks one after the other, before others' looks at the words go first.
@@ -302,15 +302,20 @@ pub struct Kicker {
 }
 
 /// Whether a kicker that is wanted is called.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Rest {
-    /// It was called before.
-    called: bool,
     /// Calls in a row that were not worth it.
-    vain: u32,
+    vain: i32,
     /// Not before then, and how long that was.
     until: Option<Instant>,
     time: Duration,
+}
+
+impl Default for Rest {
+    fn default() -> Rest {
+        // Before the first call nothing could come together.
+        Rest { vain: -1, until: None, time: Duration::ZERO }
+    }
 }
 
 impl Rest {
@@ -322,8 +327,7 @@ impl Rest {
             }
             self.until = None;
         } else {
-            let worth = !self.called || batches >= WORTH;
-            self.vain = if worth { 0 } else { self.vain + 1 };
+            self.vain = if batches >= WORTH { 0 } else { self.vain + 1 };
             if self.vain >= VAIN {
                 self.vain = VAIN;
                 self.time = (self.time * 2).clamp(REST, LONGEST_REST);
@@ -332,7 +336,6 @@ impl Rest {
             }
             self.time = Duration::ZERO;
         }
-        self.called = true;
         true
     }
 }
