@@ -21,19 +21,24 @@ pub struct Waiting {
     thread: u32,
     /// Any other one of its process may be meant.
     opener: bool,
-    /// When it was last looked at, and what was seen.
-    last: Option<(Instant, Option<Seen>)>,
+    /// When was looked last, and what was seen.
+    last: Option<(Instant, Vec<Seen>)>,
 }
 
 /// What a thread has done so far, as far as the scheduler's last tick knows.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
+    thread: u32,
     runnable: bool,
     ran: Duration,
     waited: Duration,
 }
 
 impl Seen {
+    fn look(thread: u32, runnable: bool) -> Option<Seen> {
+        times(thread).map(|(ran, waited)| Seen { thread, runnable, ran, waited })
+    }
+
     /// How long it waited for a processor since it was seen so, as long ago.
     fn waited_since(self, before: Seen, ago: Duration) -> Duration {
         let not_run = ago.saturating_sub(self.ran.saturating_sub(before.ran));
@@ -54,17 +59,23 @@ impl Waiting {
             return None;
         }
         let seen = self.see();
+        let runnable = seen.iter().any(|seen| seen.runnable);
         self.last = Some((now, seen));
-        Some(seen.is_some_and(|seen| seen.runnable))
+        Some(runnable)
     }
 
     /// How long the thread waited for a processor since the last look. `None`: there was none, or less than `least` ago.
     pub fn since_last_look(&mut self, now: Instant, least: Duration) -> Option<Duration> {
-        let (at, before) = self.last.filter(|(at, _)| now.duration_since(*at) >= least)?;
+        let (at, before) = self.last.take_if(|(at, _)| now.duration_since(*at) >= least)?;
         let seen = self.see();
+        // Of several that may be meant, the one that waited longest: while the others run, it does not.
+        let waited = seen.iter().filter_map(|seen| {
+            let before = before.iter().find(|before| before.thread == seen.thread)?;
+            Some(seen.waited_since(*before, now.duration_since(at)))
+        });
+        let waited = waited.max().unwrap_or_default();
         self.last = Some((now, seen));
-        let Some((before, seen)) = before.zip(seen) else { return Some(Duration::ZERO) };
-        Some(seen.waited_since(before, now.duration_since(at)))
+        Some(waited)
     }
 
     /// It moved.
@@ -72,22 +83,15 @@ impl Waiting {
         self.last = None;
     }
 
-    fn see(&self) -> Option<Seen> {
+    fn see(&self) -> Vec<Seen> {
         let own = sys::thread_id();
         let waits = |thread: u32| thread != own && state(thread) == Some('R');
         let runnable = waits(self.thread);
         if runnable || !self.opener {
-            let (ran, waited) = times(self.thread)?;
-            return Some(Seen { runnable, ran, waited });
+            return Seen::look(self.thread, runnable).into_iter().collect();
         }
-        // Whichever of them is the reader: while one of them runs, the process does not wait.
-        let mut all = Seen { runnable, ran: Duration::ZERO, waited: Duration::ZERO };
-        for thread in threads_of(self.thread).take(MOST_THREADS) {
-            all.runnable |= waits(thread);
-            let (ran, waited) = times(thread).unwrap_or_default();
-            (all.ran, all.waited) = (all.ran + ran, all.waited + waited);
-        }
-        Some(all)
+        let others = threads_of(self.thread).filter(|thread| *thread != own).take(MOST_THREADS);
+        others.filter_map(|thread| Seen::look(thread, waits(thread))).collect()
     }
 }
 
@@ -178,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_is_not_told_is_to_the_readers_benefit() {
-        let seen = |runnable, ran, waited| Seen { runnable, ran: LEAST * ran, waited: LEAST * waited };
+        let seen = |runnable, ran, waited| Seen { thread: 1, runnable, ran: LEAST * ran, waited: LEAST * waited };
         let before = seen(false, 10, 10);
         for (now, waited) in [
             (seen(true, 10, 10), 5),
@@ -204,7 +208,14 @@ mod tests {
                     std::hint::spin_loop();
                 }
             });
-            let seen = Waiting::new(own | OPENER).begin(Instant::now());
+            // It is seen when it has run for a tick of the scheduler's.
+            let end = Instant::now() + Duration::from_secs(60);
+            let seen = loop {
+                match Waiting::new(own | OPENER).begin(Instant::now()) {
+                    Some(false) if Instant::now() < end => std::thread::sleep(LEAST),
+                    seen => break seen,
+                }
+            };
             over.store(true, std::sync::atomic::Ordering::Relaxed);
             assert_eq!(seen, Some(true));
         });
