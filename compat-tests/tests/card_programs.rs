@@ -79,7 +79,7 @@ fn tcpdump_reads_what_bittwist_sends() {
 #[test]
 fn tcpdump_filters_on_the_card_when_it_is_no_longer_root() {
     for driver in ["", "xdp"] {
-        if driver == "xdp" && kernel_is_before(6, 9) {
+        if driver == "xdp" && compat_tests::process::kernel_is_before(6, 9) {
             return compat_tests::process::skipped(
                 "only a packet socket takes a filter from who has no rights (Linux 6.9)",
             );
@@ -99,13 +99,6 @@ fn tcpdump_filters_on_the_card_when_it_is_no_longer_root() {
         check_account(reader.finish_within(LIMIT), sent.len());
         assert_eq!(savefile::read(&file), sent, "{driver:?}");
     }
-}
-
-fn kernel_is_before(major: u32, minor: u32) -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("a kernel");
-    let mut numbers = release.split(['.', '-']).map_while(|part| part.trim().parse::<u32>().ok());
-    let mut next = || numbers.next().unwrap_or(0);
-    (next(), next()) < (major, minor)
 }
 
 /// Its dumpcap keeps CAP_NET_ADMIN and CAP_NET_RAW.
