@@ -135,6 +135,14 @@ impl Options {
 }
 
 impl Options {
+    /// AF_XDP's best and least mode that may be tried.
+    fn modes(&self) -> (Mode, Mode) {
+        match self.driver {
+            Some(Driver::XdpIn(mode)) => (mode, mode),
+            _ => (Mode::ZeroCopy, Mode::Generic),
+        }
+    }
+
     /// Whether the netmap kernel module is to be asked first: it is there and may be used, or nothing else is wanted.
     pub fn wants_module(&self) -> bool {
         match self.driver {
@@ -238,10 +246,7 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
             }
             NetmapRings::AllAndHost => {
                 let half = |rings| NetmapName { rings, ..name.clone() };
-                let (best, least) = match options.driver {
-                    Some(Driver::XdpIn(mode)) => (mode, mode),
-                    _ => (Mode::ZeroCopy, Mode::Generic),
-                };
+                let (best, least) = options.modes();
                 let card = open_by(Way::Xdp(best), least, &half(NetmapRings::All), options)?;
                 return both::join(&name.to_string(), card, host::open(&half(NetmapRings::Host))?);
             }
@@ -251,11 +256,7 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     let (mut refused, mut tried) = (None, None);
     let offers = offers(name, options);
     let without_tags = offers.iter().any(|offer| offer.missing == Some(LOSES_TAGS));
-    let least = match options.driver {
-        Some(Driver::XdpIn(mode)) => mode,
-        _ if without_tags => Mode::Native,
-        _ => Mode::Generic,
-    };
+    let least = if without_tags { Mode::Native } else { options.modes().1 };
     for Offer { way, missing } in offers {
         // What a pinned driver lacks it says itself. AF_XDP goes on to lesser modes by itself.
         if (missing.is_some() && options.driver.is_none()) || tried == Some(way.driver()) {

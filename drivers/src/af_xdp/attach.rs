@@ -146,13 +146,16 @@ impl Attachment {
 
     /// Gets ready for filters that come when the process has no privileges any more. Where that can't be, [`Attachment::filter`] fails then.
     pub fn foresee(&mut self) {
+        // Frames of several buffers are not what it can read.
+        if self.frags {
+            return;
+        }
         let made = Filtering::map().and_then(|map| {
             let filter = Filtering::Written(map.as_fd());
             let program = XdpProgram { filter, ..self.program() }.load()?;
             Ok(Foreseen { map, program, runs: false })
         });
-        // Frames of several buffers are not what it can read.
-        self.foreseen = made.ok().filter(|_| !self.frags);
+        self.foreseen = made.ok();
     }
 
     /// Puts a filter into the kernel in the last one's place; one that can't run there takes all frames. Each frame meets one of them.
@@ -193,13 +196,10 @@ impl Attachment {
     fn write(&mut self, program: &[filter::Insn], otherwise: Error) -> Result<(), Error> {
         let Some(foreseen) = &mut self.foreseen else { return Err(otherwise) };
         let generation = self.generation.wrapping_add(1);
-        let written = Filtering::write(foreseen.map.as_fd(), program, generation);
-        if written.is_ok() && !foreseen.runs {
+        Filtering::write(foreseen.map.as_fd(), program, generation).map_err(|_| otherwise)?;
+        if !foreseen.runs {
             self.link.replace(foreseen.program.as_fd())?;
             foreseen.runs = true;
-        }
-        if written.is_err() {
-            return Err(otherwise);
         }
         self.generation = generation;
         self.filters = true;

@@ -31,7 +31,7 @@ pub(crate) const MARK_BACK: u32 = METADATA_LEN as u32 - MARK_AT as u32;
 /// A frame's metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metadata {
-    /// When it was accepted, CLOCK_MONOTONIC in nanoseconds, or when it came, by the card's clock; 0: the program takes no time.
+    /// When it was accepted, CLOCK_MONOTONIC in nanoseconds, or when it came, by the card's clock.
     pub time_ns: u64,
     /// Whose clock it is: the card's.
     pub by_card: bool,
