@@ -33,8 +33,7 @@ use crate::copying::{self, Control, KernelCounts};
 use crate::flags;
 use crate::stamping::CardTimes;
 use crate::sys::interface::Interface;
-use crate::sys::packet::blocks::{BLOCK, BlockRing};
-use crate::sys::packet::frames::FrameRing;
+use crate::sys::packet::blocks::BLOCK;
 use crate::sys::packet::{OVERHEAD, PacketSocket, ReceiveRing};
 use crate::times::Times;
 use nm_core::name::{NetmapName, NetmapRings};
@@ -89,41 +88,25 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
         name,
         Some("/x: a packet socket gives a copy beside the host; AF_XDP and the netmap module have rings of their own"),
     )?;
-    let io = |what: &str, source: io::Error| match source.raw_os_error() {
-        Some(libc::ENODEV | libc::ENXIO) => PortError::NoDevice { port: port.clone() },
-        Some(libc::ENETDOWN) => PortError::NotUp { port: port.clone() },
-        Some(libc::EPERM | libc::EACCES) => {
-            let what = format!("{what}: CAP_NET_RAW may be required");
-            PortError::Denied { port: port.clone(), what, source }
-        }
-        _ => PortError::Io { what: format!("{port}: {what}"), source },
-    };
+    let io = |what, source| failure(&port, what, source);
     let card = Interface::find(&name.ifname).map_err(|e| io("interface", e))?;
     if !card.ethernet {
         return Err(unsupported("its frames have no Ethernet header, and netmap's always have one"));
     }
+    if !card.up {
+        return Err(PortError::NotUp { port });
+    }
     let mut socket = PacketSocket::new().map_err(|e| io("socket", e))?;
-    socket.ignore_outgoing();
-    socket.receive_buffer(QUEUE_BYTES);
+    make_room(&socket);
     if options.as_on_wire && options.gather.is_none() {
         // A kernel that can't tell has frames as a capture has them.
         let _ = socket.tell_offloads();
-    }
-    let frames = options.frames.unwrap_or(FRAMES).clamp(64, MAX_SLOTS / SHARERS);
-    let no_ring = |e| io("receive ring", e);
-    let ring = match options.gather {
-        Some(longest) => Ring::Blocks(socket.make_blocks(blocks_for(frames), longest).map_err(no_ring)?),
-        None => Ring::Frames(socket.make_ring(frames, frame_size(card.mtu)).map_err(no_ring)?),
-    };
-    if options.card_times.is_some() {
-        socket.take_card_stamps().map_err(|e| io("PACKET_TIMESTAMP", e))?;
     }
     let bypass = |socket: &PacketSocket| socket.bypass_queues().map_err(|e| io("PACKET_QDISC_BYPASS", e));
     bypass(&socket)?;
     if options.promiscuous {
         socket.promiscuous(card.index).map_err(|e| io("PACKET_ADD_MEMBERSHIP", e))?;
     }
-    socket.bind(card.index).map_err(|e| io("bind", e))?;
     let socket = Arc::new(socket);
     // Who is told must tell, too, for each frame that he sends: another socket need not.
     let sending = if socket.tells_offloads() {
@@ -134,11 +117,38 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
     } else {
         Arc::clone(&socket)
     };
+    receive(name, card, Sockets { receiving: socket, sending }, options)
+}
 
-    let sockets = Sockets { receiving: socket, sending };
-    match ring {
-        Ring::Blocks(ring) => make(name, card, sockets, ring, options),
-        Ring::Frames(ring) => make(name, card, sockets, ring, options),
+/// As [`open`], by a socket that was opened for a card when it was up, for another protocol. Takes no privileges. Receives what the socket's
+/// filter accepts.
+///
+/// # Errors
+/// [`PortError::NoDevice`], [`PortError::Io`].
+pub(crate) fn open_by(
+    socket: &Arc<PacketSocket>,
+    card: Interface,
+    name: &NetmapName,
+    options: &Options,
+) -> Result<Port, PortError> {
+    let card = Interface { up: Interface::is_up(card.index) == Some(true), ..card };
+    receive(name, card, Sockets { receiving: Arc::clone(socket), sending: Arc::clone(socket) }, options)
+}
+
+/// Room for frames that are too large for a socket's ring. It takes privileges.
+pub(crate) fn make_room(socket: &PacketSocket) {
+    socket.receive_buffer(QUEUE_BYTES);
+}
+
+fn failure(port: &str, what: &str, source: io::Error) -> PortError {
+    let port = port.to_string();
+    match source.raw_os_error() {
+        Some(libc::ENODEV | libc::ENXIO) => PortError::NoDevice { port },
+        Some(libc::ENETDOWN) => PortError::NotUp { port },
+        Some(libc::EPERM | libc::EACCES) => {
+            PortError::Denied { port, what: format!("{what}: CAP_NET_RAW may be required"), source }
+        }
+        _ => PortError::Io { what: format!("{port}: {what}"), source },
     }
 }
 
@@ -148,9 +158,33 @@ struct Sockets {
     sending: Arc<PacketSocket>,
 }
 
-enum Ring {
-    Frames(FrameRing),
-    Blocks(BlockRing),
+/// Begins to receive.
+fn receive(name: &NetmapName, card: Interface, sockets: Sockets, options: &Options) -> Result<Port, PortError> {
+    let (port, socket) = (name.to_string(), &sockets.receiving);
+    let io = |what, source| failure(&port, what, source);
+    socket.ignore_outgoing();
+    if options.card_times.is_some() {
+        socket.take_card_stamps().map_err(|e| io("PACKET_TIMESTAMP", e))?;
+    }
+    let frames = options.frames.unwrap_or(FRAMES).clamp(64, MAX_SLOTS / SHARERS);
+    let no_ring = |e| io("receive ring", e);
+    let begin = || match socket.bind(card.index) {
+        Err(e) if card.up || e.raw_os_error() != Some(libc::ENETDOWN) => Err(io("bind", e)),
+        // It receives when the interface comes up.
+        _ => Ok(()),
+    };
+    match options.gather {
+        Some(longest) => {
+            let ring = socket.make_blocks(blocks_for(frames), longest).map_err(no_ring)?;
+            begin()?;
+            make(name, card, sockets, ring, options)
+        }
+        None => {
+            let ring = socket.make_ring(frames, frame_size(card.mtu)).map_err(no_ring)?;
+            begin()?;
+            make(name, card, sockets, ring, options)
+        }
+    }
 }
 
 fn make(

@@ -78,8 +78,12 @@ pub struct Options {
     pub mode: Mode,
     /// The last one.
     pub least: Mode,
+    /// Generic mode is not gone on to where it would lose VLAN tags.
+    pub keeps_tags: bool,
     /// Frames have the card's times, where its driver tells them to a program.
     pub card_times: Option<CardTimes>,
+    /// A filter may come when the process has given its privileges up.
+    pub late_filter: bool,
 }
 
 impl Default for Options {
@@ -90,13 +94,15 @@ impl Default for Options {
             busy_poll_us: 0,
             mode: Mode::ZeroCopy,
             least: Mode::Generic,
+            keeps_tags: false,
             card_times: None,
+            late_filter: false,
         }
     }
 }
 
-/// How frames get from the driver to us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How frames get from the driver to us, from the best to the one that every interface has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
     /// The card writes them into our buffers.
     ZeroCopy,
@@ -192,12 +198,15 @@ pub(crate) fn open_rings(name: &NetmapName, options: &Options) -> Result<(Port, 
     let opening = Opening { failure, name, options, card, queues: count, numbers, watch, region, layout };
 
     let mut refused = None;
-    let wanted = options.mode as u32..=options.least as u32;
-    let modes = Mode::ALL.into_iter().filter(|mode| wanted.contains(&(*mode as u32)));
+    let modes = Mode::ALL.into_iter().filter(|mode| (options.mode..=options.least).contains(mode));
     // Some drivers give the program long frames in pieces only, whatever room there is. Whole ones are tried first: they
     // keep a virtual cable from passing merged frames of 64 KiB.
     let tries = modes.flat_map(|mode| [(mode, pieces), (mode, true)].into_iter().take(if pieces { 1 } else { 2 }));
     for (mode, pieces) in tries {
+        let goes_on = mode == Mode::Generic && refused.is_some();
+        if goes_on && options.keeps_tags && tags_beside(&name.ifname, card.index) {
+            break;
+        }
         match opening.attempt(mode, pieces) {
             Ok(opened) => return opening.finish(opened),
             Err(Attempt::Next(error)) => refused = Some(error),
@@ -279,7 +288,9 @@ impl Opening<'_> {
                 queue.socket.busy_poll(options.busy_poll_us).map_err(|e| failure.io("busy polling", e))?;
             }
         }
-        attachment.foresee();
+        if options.late_filter {
+            attachment.foresee();
+        }
         attachment.give().map_err(|e| failure.driver(e))?;
         let card_times = options.card_times.clone().filter(|_| attachment.card_time.is_some());
 
@@ -292,8 +303,7 @@ impl Opening<'_> {
         let shared = Arc::new(Shared {
             wake: Event::new().map_err(|e| failure.io("eventfd", e))?,
             name: failure.port,
-            ifindex: card.index,
-            mtu: card.mtu,
+            card,
             mode,
             loses_tags: !attachment.puts_tags_back() && tags_beside(&name.ifname, card.index),
             layout,
@@ -321,8 +331,7 @@ impl Opening<'_> {
 /// What the parts of an open port share.
 pub(crate) struct Shared {
     name: String,
-    ifindex: u32,
-    mtu: u32,
+    card: Interface,
     mode: Mode,
     loses_tags: bool,
     layout: Layout,
@@ -410,6 +419,16 @@ impl Rings {
         self.0.filter(program)
     }
 
+    /// The card, as it was when the port was opened.
+    pub fn card(&self) -> Interface {
+        self.0.card
+    }
+
+    /// The packet socket that has an error when the interface goes down or away, and receives nothing.
+    pub fn watch(&self) -> &Arc<PacketSocket> {
+        &self.0.watch
+    }
+
     /// Gives the host all frames that are still to come.
     pub fn leave(&self) {
         self.0.attachment.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -434,7 +453,7 @@ impl PortControl for Shared {
             dropped_full += s.dropped + s.ring_full;
             malformed += s.bad_fill + s.bad_transmit;
         }
-        let lost = netlink::lost_frames(self.ifindex).unwrap_or(self.lost_before);
+        let lost = netlink::lost_frames(self.card.index).unwrap_or(self.lost_before);
         let mut received = get(&c.received);
         if received + dropped_full >= get(&self.in_doubt) {
             // As libpcap counts: those that wait in the kernel for a reader who stands still, too.

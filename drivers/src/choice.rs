@@ -31,6 +31,7 @@ use crate::{af_packet, af_xdp, both, host, netmap, retreat};
 use nm_core::abi::NR_EXCLUSIVE;
 use nm_core::name::{NetmapName, NetmapRings};
 use nm_core::{Port, PortError, sys};
+use std::fmt;
 use std::time::Duration;
 
 /// What can serve a card.
@@ -97,6 +98,8 @@ pub struct Options {
     pub as_on_wire: bool,
     /// The host must not get the frames, too, wherever that can be had: who opens the port sends them on.
     pub from_host: bool,
+    /// The reader may set a filter when the process has given its privileges up: AF_XDP gets ready for that.
+    pub late_filter: bool,
     /// Whose clock the frames' times are of; a card that can't stamp them gives the host's
     /// ([`stamped_by_card`](nm_core::PortControl::stamped_by_card)).
     pub stamping: Stamping,
@@ -135,14 +138,6 @@ impl Options {
 }
 
 impl Options {
-    /// AF_XDP's best and least mode that may be tried.
-    fn modes(&self) -> (Mode, Mode) {
-        match self.driver {
-            Some(Driver::XdpIn(mode)) => (mode, mode),
-            _ => (Mode::ZeroCopy, Mode::Generic),
-        }
-    }
-
     /// Whether the netmap kernel module is to be asked first: it is there and may be used, or nothing else is wanted.
     pub fn wants_module(&self) -> bool {
         match self.driver {
@@ -167,61 +162,77 @@ impl Way {
     /// All, in the order in which they are preferred.
     pub const ALL: [Way; 5] =
         [Way::Module, Way::Xdp(Mode::ZeroCopy), Way::Xdp(Mode::Native), Way::Xdp(Mode::Generic), Way::Packet];
-
-    /// The driver of ours that goes it.
-    pub fn driver(self) -> Driver {
-        match self {
-            Way::Module => Driver::Module,
-            Way::Xdp(_) => Driver::Xdp,
-            Way::Packet => Driver::Packet,
-        }
-    }
 }
 
 /// A way, and why it is not there for a card, as far as that is known without trying.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// Which.
     pub way: Way,
     /// What is missing; `None`: it can be tried.
-    pub missing: Option<&'static str>,
+    pub missing: Option<Missing>,
 }
 
-/// The ways to a card in the order in which [`open`] tries them: those of the pinned driver, or all.
-pub fn offers(name: &NetmapName, options: &Options) -> Vec<Offer> {
-    let mut offers = all_offers(name, options);
-    offers.retain(|offer| options.driver.is_none_or(|driver| driver.goes(offer.way)));
-    offers
+/// Why a way is not there, or another one is preferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The netmap kernel module.
+    Module,
+    /// Zero-copy in the card's driver.
+    ZeroCopy,
+    /// XDP in the card's driver.
+    Xdp,
+    /// VLAN tags that lie beside their frames: a packet socket's copy, which will do, has them.
+    Tags,
+    /// Ethernet headers.
+    Ethernet,
+    /// The rights to program the card.
+    XdpRights,
+    /// The right to a packet socket.
+    PacketRights,
+    /// Another program has the card.
+    Taken,
 }
 
-/// All of them, those of other drivers than the pinned one, too.
-pub(crate) fn all_offers(name: &NetmapName, options: &Options) -> Vec<Offer> {
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Missing::Module => "the netmap kernel module is not loaded (no /dev/netmap)",
+            Missing::ZeroCopy => "the card's driver has no zero-copy",
+            Missing::Xdp => "the card's driver has no XDP",
+            Missing::Tags => "VLAN tags may be lost (NETMAP_DRIVER=xdp insists)",
+            Missing::Ethernet => "its frames have no Ethernet header",
+            Missing::XdpRights => "root, or CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW, are needed",
+            Missing::PacketRights => "root, or CAP_NET_RAW, is needed",
+            Missing::Taken => "an XDP program is on the interface",
+        })
+    }
+}
+
+/// All ways, by what kernel and driver say of themselves.
+pub(crate) fn offers(ifname: &str) -> [Offer; Way::ALL.len()] {
     // A kernel that does not tell is tried; so is one that has no such interface, for the words of the error.
-    let card = Interface::find(&name.ifname);
-    let features = card.as_ref().ok().and_then(|card| xdp_features(card.index).ok()).flatten();
-    let copy_will_do = name.rings == NetmapRings::All
-        && name.flags & NR_EXCLUSIVE == 0
-        && !options.from_host
-        && options.driver.is_none();
-    let wants_tags = copy_will_do && card.is_ok_and(|card| tags_beside(&name.ifname, card.index));
-    let missing = |way| match missing(way, netmap::is_there(), features) {
-        None if way == Way::Xdp(Mode::Generic) && wants_tags => Some(LOSES_TAGS),
-        missing => missing,
-    };
-    Way::ALL.into_iter().map(|way| Offer { way, missing: missing(way) }).collect()
+    let features = Interface::find(ifname).ok().and_then(|card| xdp_features(card.index).ok()).flatten();
+    let module = netmap::is_there();
+    Way::ALL.map(|way| Offer { way, missing: missing(way, module, features) })
 }
 
-/// The reason of an offer that a packet socket's copy is preferred to.
-pub const LOSES_TAGS: &str = "VLAN tags may be lost (NETMAP_DRIVER=xdp insists)";
+/// Whether a packet socket's copy is all that is asked for.
+fn copy_will_do(name: &NetmapName, options: &Options) -> bool {
+    name.rings == NetmapRings::All && name.flags & NR_EXCLUSIVE == 0 && !options.from_host && options.driver.is_none()
+}
 
-fn missing(way: Way, module: bool, features: Option<XdpFeatures>) -> Option<&'static str> {
+/// Whether such a copy is preferred to generic mode, because it has tags that would be lost.
+pub(crate) fn prefers_tags(name: &NetmapName, options: &Options) -> bool {
+    copy_will_do(name, options) && Interface::find(&name.ifname).is_ok_and(|card| tags_beside(&name.ifname, card.index))
+}
+
+fn missing(way: Way, module: bool, features: Option<XdpFeatures>) -> Option<Missing> {
     let native = features.is_none_or(|f| f.native() && f.redirects());
     match way {
-        Way::Module if !module => Some("the netmap kernel module is not loaded (no /dev/netmap)"),
-        Way::Xdp(Mode::ZeroCopy) if features.is_some_and(|f| !f.zero_copy()) => {
-            Some("the card's driver has no zero-copy")
-        }
-        Way::Xdp(Mode::ZeroCopy | Mode::Native) if !native => Some("the card's driver has no XDP"),
+        Way::Module if !module => Some(Missing::Module),
+        Way::Xdp(Mode::ZeroCopy) if features.is_some_and(|f| !f.zero_copy()) => Some(Missing::ZeroCopy),
+        Way::Xdp(Mode::ZeroCopy | Mode::Native) if !native => Some(Missing::Xdp),
         _ => None,
     }
 }
@@ -246,24 +257,35 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
             }
             NetmapRings::AllAndHost => {
                 let half = |rings| NetmapName { rings, ..name.clone() };
-                let (best, least) = options.modes();
-                let card = open_by(Way::Xdp(best), least, &half(NetmapRings::All), options)?;
+                let card = open_first(&half(NetmapRings::All), options, options.driver.or(Some(Driver::Xdp)))?;
                 return both::join(&name.to_string(), card, host::open(&half(NetmapRings::Host))?);
             }
             NetmapRings::All | NetmapRings::One(_) => {}
         }
     }
+    open_first(name, options, options.driver).map_err(|refused| match options.driver {
+        None => says_what_x_costs(name, refused),
+        Some(_) => refused,
+    })
+}
+
+/// By the first way that can be gone, of `driver`'s or of all.
+fn open_first(name: &NetmapName, options: &Options, driver: Option<Driver>) -> Result<Port, PortError> {
+    let mut offers = offers(&name.ifname).to_vec();
+    offers.retain(|offer| driver.is_none_or(|driver| driver.goes(offer.way)));
+    // What a pinned driver lacks it says itself.
+    if offers.iter().any(|offer| offer.missing.is_none()) {
+        offers.retain(|offer| offer.missing.is_none());
+    }
     let (mut refused, mut tried) = (None, None);
-    let offers = offers(name, options);
-    let without_tags = offers.iter().any(|offer| offer.missing == Some(LOSES_TAGS));
-    let least = if without_tags { Mode::Native } else { options.modes().1 };
-    for Offer { way, missing } in offers {
-        // What a pinned driver lacks it says itself. AF_XDP goes on to lesser modes by itself.
-        if (missing.is_some() && options.driver.is_none()) || tried == Some(way.driver()) {
-            continue;
+    for Offer { way, .. } in offers {
+        match (way, tried) {
+            // AF_XDP goes on to lesser modes by itself.
+            (Way::Xdp(_), Some(Way::Xdp(_))) => continue,
+            (Way::Xdp(Mode::Generic), _) if prefers_tags(name, options) => continue,
+            _ => tried = Some(way),
         }
-        tried = Some(way.driver());
-        match open_by(way, least, name, options) {
+        match open_by(way, name, options) {
             Ok(port) => return Ok(port),
             Err(error) if gives_way(way, &error) => {
                 // What all refuse, the best one refuses in its own words.
@@ -272,8 +294,7 @@ pub fn open(name: &NetmapName, options: &Options) -> Result<Port, PortError> {
             Err(error) => return Err(error),
         }
     }
-    let refused = refused.unwrap_or(PortError::NoDevice { port: name.to_string() });
-    Err(if options.driver.is_none() { says_what_x_costs(name, refused) } else { refused })
+    Err(refused.unwrap_or(PortError::NoDevice { port: name.to_string() }))
 }
 
 /// A card that only a packet socket can serve is refused to who wants it alone: not because of what the better drivers say.
@@ -288,16 +309,27 @@ fn says_what_x_costs(name: &NetmapName, refused: PortError) -> PortError {
     }
 }
 
-fn open_by(way: Way, least: Mode, name: &NetmapName, options: &Options) -> Result<Port, PortError> {
-    let Options { rx_slots, promiscuous, busy_poll_us, gather, extra_bufs, as_on_wire, .. } = *options;
+fn open_by(way: Way, name: &NetmapName, options: &Options) -> Result<Port, PortError> {
+    let Options { rx_slots, promiscuous, busy_poll_us, gather, extra_bufs, as_on_wire, late_filter, .. } = *options;
     let card_times = stamping::begin(name, way, options.stamping)?;
     match way {
         Way::Module => netmap::open(name, &netmap::Options { extra_bufs }),
         Way::Xdp(mode) => {
-            let xdp = af_xdp::Options { rx_slots, promiscuous, busy_poll_us, mode, least, card_times };
+            let least = if let Some(Driver::XdpIn(only)) = options.driver { only } else { Mode::Generic };
+            let keeps_tags = copy_will_do(name, options);
+            let xdp = af_xdp::Options {
+                rx_slots,
+                promiscuous,
+                busy_poll_us,
+                mode,
+                least,
+                keeps_tags,
+                card_times,
+                late_filter,
+            };
             match options.driver {
-                None => retreat::open(name, &xdp),
-                Some(_) => af_xdp::open(name, &xdp),
+                None if late_filter => retreat::open(name, &xdp),
+                _ => af_xdp::open(name, &xdp),
             }
         }
         Way::Packet => {
@@ -323,20 +355,13 @@ fn gives_way(way: Way, error: &PortError) -> bool {
 mod tests {
     use super::*;
 
-    fn loopback() -> NetmapName {
-        NetmapName { ifname: "lo".into(), rings: NetmapRings::All, flags: 0, memory: 0 }
-    }
-
     #[test]
-    fn ways_come_best_first_and_a_pinned_driver_has_only_its_own() {
-        let ways = |driver| -> Vec<Way> {
-            offers(&loopback(), &Options { driver, ..Options::default() }).into_iter().map(|offer| offer.way).collect()
-        };
-        assert_eq!(ways(None), Way::ALL);
-        assert_eq!(ways(Some(Driver::Xdp)), &Way::ALL[1..4]);
-        assert_eq!(ways(Some(Driver::XdpIn(Mode::Native))), [Way::Xdp(Mode::Native)]);
-        assert_eq!(ways(Some(Driver::Packet)), [Way::Packet]);
-        assert_eq!(ways(Some(Driver::Module)), [Way::Module]);
+    fn a_pinned_driver_has_only_its_own_ways() {
+        let ways = |driver: Driver| -> Vec<Way> { Way::ALL.into_iter().filter(|way| driver.goes(*way)).collect() };
+        assert_eq!(ways(Driver::Xdp), &Way::ALL[1..4]);
+        assert_eq!(ways(Driver::XdpIn(Mode::Native)), [Way::Xdp(Mode::Native)]);
+        assert_eq!(ways(Driver::Packet), [Way::Packet]);
+        assert_eq!(ways(Driver::Module), [Way::Module]);
     }
 
     #[test]

@@ -27,6 +27,6 @@ pub mod stamping;
 pub mod sys;
 mod times;
 
-pub use choice::{Driver, LOSES_TAGS, Offer, Options, Way, offers, open};
+pub use choice::{Driver, Missing, Offer, Options, Way, open};
 pub use error::Error;
 pub use stamping::Stamping;

@@ -2,7 +2,7 @@
 
 use crate::af_xdp::Mode;
 use crate::bpf::btf::Function;
-use crate::choice::{Driver, Offer, Options, Way, all_offers};
+use crate::choice::{Driver, Missing, Offer, Options, Way, offers, prefers_tags};
 use crate::stamping::{Stamping, may_choose, offered};
 use crate::sys::bpf::{MapKind, has_capabilities, map_create, program_by_id, program_info};
 use crate::sys::card::{driver, receive_queues};
@@ -73,14 +73,17 @@ pub fn stampings(name: &NetmapName, options: &Options) -> Vec<Stamping> {
 
 /// All ways, and the one that is chosen.
 fn choose(name: &NetmapName, options: &Options, card: &Interface) -> (Vec<Offer>, Option<Way>) {
-    let mut offers = all_offers(name, options);
+    let mut offers = offers(&name.ifname).to_vec();
     for offer in &mut offers {
         offer.missing = offer.missing.or_else(|| in_the_way(offer.way, card));
+        if offer.way == Way::Xdp(Mode::Generic) && offer.missing.is_none() && prefers_tags(name, options) {
+            offer.missing = Some(Missing::Tags);
+        }
     }
     let allowed = |offer: &&Offer| options.driver.is_none_or(|driver| driver.goes(offer.way));
     let chosen = offers.iter().filter(allowed).find(|offer| offer.missing.is_none()).map(|offer| offer.way);
     // Who has the card has its frames: the next way would be no answer to that.
-    let chosen = chosen.filter(|_| !offers.iter().filter(allowed).any(|offer| offer.missing == Some(TAKEN)));
+    let chosen = chosen.filter(|_| !offers.iter().filter(allowed).any(|offer| offer.missing == Some(Missing::Taken)));
     (offers, chosen)
 }
 
@@ -96,23 +99,20 @@ impl Probe {
     }
 }
 
-/// The reason of an offer when another program has the card.
-pub const TAKEN: &str = "an XDP program is on the interface";
-
 /// What [`open`](crate::open) would run into on a way that the card has.
-fn in_the_way(way: Way, card: &Interface) -> Option<&'static str> {
+fn in_the_way(way: Way, card: &Interface) -> Option<Missing> {
     if !card.ethernet {
-        return Some("its frames have no Ethernet header");
+        return Some(Missing::Ethernet);
     }
     match way {
         // A user namespace's capabilities look like the system's until the kernel is asked.
         Way::Xdp(_) if !has_capabilities() || map_create(MapKind::Array, "nm_probe", 8, 1, 0).is_err() => {
-            Some("root, or CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW, are needed")
+            Some(Missing::XdpRights)
         }
         Way::Packet if PacketSocket::watching(card.index).is_err_and(|e| e.raw_os_error() == Some(libc::EPERM)) => {
-            Some("root, or CAP_NET_RAW, is needed")
+            Some(Missing::PacketRights)
         }
-        Way::Xdp(_) if matches!(xdp_program_id(card.index), Ok(Some(_))) => Some(TAKEN),
+        Way::Xdp(_) if matches!(xdp_program_id(card.index), Ok(Some(_))) => Some(Missing::Taken),
         _ => None,
     }
 }

@@ -4,8 +4,9 @@
 //! setting its filter. Without the filter the driver would take every frame from the host, and `tcpdump -i netmap:eth0 udp
 //! port 53` would cut the connection that somebody is logged in by. Mostly a program that was loaded in time takes such a filter
 //! ([`Filtering::Written`](crate::bpf::Filtering)), but not before Linux 6.9, and none of more than 1,024 instructions. For those a
-//! packet socket is opened beside the card's rings while that is allowed. It refuses all frames. When a filter is refused for want of privileges, it goes there instead (which
-//! takes none), the driver's program goes, and the host has its traffic back.
+//! packet socket is there that was opened in time: the one that tells the rings of the interface's end, and refuses every frame. When a filter
+//! is refused for want of privileges, it goes there instead (which takes none, nor does the rest), the driver's program goes, and the
+//! host has its traffic back.
 //!
 //! | state | frames come from | goes to | by |
 //! |---|---|---|---|
@@ -16,19 +17,16 @@
 use crate::af_xdp::Rings;
 use crate::sys::wait::Any;
 use crate::{af_packet, af_xdp};
-use nm_core::name::NetmapName;
+use nm_core::abi::NR_EXCLUSIVE;
+use nm_core::name::{NetmapName, NetmapRings};
 use nm_core::{Port, PortControl, PortError, PortInfo, PortRx, RxRing, Stats, Woken};
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Frames that the packet socket keeps: it is hardly ever used.
 const FRAMES: u32 = 1024;
-/// Refuses every frame.
-const NOTHING: [libc::sock_filter; 1] =
-    [libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 }];
 
 /// Opens a card's rings, with the way back where there is one.
 ///
@@ -36,17 +34,17 @@ const NOTHING: [libc::sock_filter; 1] =
 /// As [`af_xdp::open`].
 pub fn open(name: &NetmapName, options: &af_xdp::Options) -> Result<Port, PortError> {
     let (port, rings) = af_xdp::open_rings(name, options)?;
-    // In promiscuous mode is the card already.
-    let (frames, promiscuous, card_times) = (Some(FRAMES), false, options.card_times.clone());
-    let copies =
-        af_packet::open(name, &af_packet::Options { frames, promiscuous, gather: None, card_times, as_on_wire: false });
-    // A single ring, for one, is nothing that a packet socket has.
-    let Ok(mut copies) = copies else { return Ok(port) };
-    if !copies.rx.offer_filter(&NOTHING) {
+    // Neither a single ring is what a packet socket has, nor frames that nobody else gets.
+    if name.rings != NetmapRings::All || name.flags & NR_EXCLUSIVE != 0 {
         return Ok(port);
     }
-    let control = Arc::new(Control { rings: port.control, copies: copies.control, retreated: AtomicBool::new(false) });
-    let rx = Rx { at: At::Rings, rings, xdp: port.rx, copies: copies.rx, any: None, control: Arc::clone(&control) };
+    af_packet::make_room(rings.watch());
+    let control = Arc::new(Control { rings: port.control, copies: OnceLock::new() });
+    // In promiscuous mode is the card already.
+    let (frames, promiscuous, card_times) = (Some(FRAMES), false, options.card_times.clone());
+    let options = af_packet::Options { frames, promiscuous, gather: None, card_times, as_on_wire: false };
+    let (name, xdp, control_of_rx) = (name.clone(), port.rx, Arc::clone(&control));
+    let rx = Rx { at: At::Rings, name, options, rings, xdp, copies: None, any: None, control: control_of_rx };
     Ok(Port { rx: Box::new(rx), tx: port.tx, control })
 }
 
@@ -59,9 +57,12 @@ enum At {
 
 struct Rx {
     at: At,
+    name: NetmapName,
+    /// How the packet socket is read.
+    options: af_packet::Options,
     rings: Rings,
     xdp: Box<dyn PortRx>,
-    copies: Box<dyn PortRx>,
+    copies: Option<Box<dyn PortRx>>,
     any: Option<Any>,
     control: Arc<Control>,
 }
@@ -70,15 +71,27 @@ impl Rx {
     /// The side that frames come from.
     #[inline(always)]
     fn side(&mut self) -> &mut dyn PortRx {
-        if self.at == At::Copies { &mut *self.copies } else { &mut *self.xdp }
+        match &mut self.copies {
+            Some(copies) if self.at == At::Copies => &mut **copies,
+            _ => &mut *self.xdp,
+        }
     }
 
-    /// From now on who selects hears of the packet socket, too. Not before its frames are wanted: nobody takes the error that it has
-    /// while the interface is down, nor frames that came before it refused all, and who selects would never sleep.
-    fn select_copies(&mut self) -> io::Result<()> {
-        let Some(any) = &self.any else { return Ok(()) };
-        let fd = self.copies.selectable_fd().map_err(io::Error::other)?;
-        any.add_number(fd)
+    /// Leaves the rings for the packet socket, with a filter that only that takes: whether it does. A reader that could not select there stays
+    /// here.
+    fn retreat(&mut self, program: &[libc::sock_filter]) -> Result<bool, PortError> {
+        let Port { mut rx, control, .. } =
+            af_packet::open_by(self.rings.watch(), self.rings.card(), &self.name, &self.options)?;
+        if let Some(any) = &self.any {
+            any.add_number(rx.selectable_fd()?).map_err(|source| self.epoll(source))?;
+        }
+        let taken = rx.offer_filter(program);
+        self.rings.leave();
+        self.at = At::Draining;
+        self.copies = Some(rx);
+        // Nobody else sets it.
+        let _ = self.control.copies.set(control);
+        Ok(taken)
     }
 
     /// Whether the rings still have frames, when they are being left.
@@ -90,6 +103,10 @@ impl Rx {
         self.xdp.settle_fd();
         self.at = At::Copies;
         false
+    }
+
+    fn epoll(&self, source: io::Error) -> PortError {
+        PortError::Io { what: format!("{}: epoll", self.name), source }
     }
 }
 
@@ -116,53 +133,44 @@ impl PortRx for Rx {
 
     fn selectable_fd(&mut self) -> Result<RawFd, PortError> {
         if self.any.is_none() {
-            let name = self.control.info().name;
-            let io = |source| PortError::Io { what: format!("{name}: epoll"), source };
-            let any = Any::new().map_err(io)?;
-            any.add_number(self.xdp.selectable_fd()?).map_err(io)?;
-            self.any = Some(any);
-            if self.at != At::Rings {
-                self.select_copies().map_err(io)?;
+            let any = Any::new().map_err(|source| self.epoll(source))?;
+            for side in [Some(&mut self.xdp), self.copies.as_mut()].into_iter().flatten() {
+                let fd = side.selectable_fd()?;
+                any.add_number(fd).map_err(|source| PortError::Io { what: format!("{}: epoll", self.name), source })?;
             }
+            self.any = Some(any);
         }
         Ok(self.any.as_ref().map_or(-1, Any::as_raw_fd))
     }
 
     fn settle_fd(&mut self) {
         self.xdp.settle_fd();
-        self.copies.settle_fd();
+        self.copies.iter_mut().for_each(|copies| copies.settle_fd());
     }
 
     fn offer_filter(&mut self, program: &[libc::sock_filter]) -> bool {
-        if self.at != At::Rings {
-            return self.copies.offer_filter(program);
+        if let Some(copies) = &mut self.copies {
+            return copies.offer_filter(program);
         }
         match self.rings.filter(program) {
             Ok(()) => true,
-            // A reader that could not select on the other side any more stays on this one.
-            Err(error) if error.is_permission() && self.select_copies().is_ok() => {
-                let taken = self.copies.offer_filter(program);
-                self.rings.leave();
-                self.at = At::Draining;
-                // ORDER: Relaxed; for people who look.
-                self.control.retreated.store(true, Ordering::Relaxed);
-                taken
-            }
-            Err(_) => false,
+            Err(error) => error.is_permission() && self.retreat(program).unwrap_or(false),
         }
     }
 }
 
 struct Control {
     rings: Arc<dyn PortControl>,
-    copies: Arc<dyn PortControl>,
-    retreated: AtomicBool,
+    /// From when the rings are being left.
+    copies: OnceLock<Arc<dyn PortControl>>,
 }
 
 impl PortControl for Control {
     fn wake(&self) {
         self.rings.wake();
-        self.copies.wake();
+        if let Some(copies) = self.copies.get() {
+            copies.wake();
+        }
     }
 
     fn leave_to_host(&self, leave: bool) {
@@ -171,9 +179,7 @@ impl PortControl for Control {
 
     fn stats(&self) -> Stats {
         let a = self.rings.stats();
-        // The packet socket has frames that came before it refused all; until it is read from, they don't count.
-        // ORDER: Relaxed; counters.
-        let b = if self.retreated.load(Ordering::Relaxed) { self.copies.stats() } else { Stats::default() };
+        let b = self.copies.get().map_or(Stats::default(), |copies| copies.stats());
         Stats {
             received: a.received + b.received,
             received_bytes: a.received_bytes + b.received_bytes,
@@ -186,10 +192,9 @@ impl PortControl for Control {
     }
 
     fn info(&self) -> PortInfo {
-        // ORDER: Relaxed; for people who look.
-        match self.retreated.load(Ordering::Relaxed) {
-            false => self.rings.info(),
-            true => PortInfo { driver: "af_packet, for the filter came without privileges", ..self.copies.info() },
+        match self.copies.get() {
+            None => self.rings.info(),
+            Some(copies) => PortInfo { driver: "af_packet, for the filter came without privileges", ..copies.info() },
         }
     }
 
@@ -198,8 +203,7 @@ impl PortControl for Control {
     }
 
     fn loses_tags(&self) -> bool {
-        // ORDER: Relaxed; for people who look.
-        !self.retreated.load(Ordering::Relaxed) && self.rings.loses_tags()
+        self.copies.get().is_none() && self.rings.loses_tags()
     }
 
     fn count_rejected(&self, frames: u64) {

@@ -5,10 +5,10 @@ mod common;
 use common::{bytes_of, frame, netmap_name, read, sh, with_cable};
 use drivers::af_xdp::Mode;
 use drivers::bpf::btf::Function;
-use drivers::probe::{TAKEN, probe};
+use drivers::probe::probe;
 use drivers::sys::interface::Interface;
 use drivers::sys::packet::PacketSocket;
-use drivers::{Driver, LOSES_TAGS, Offer, Options, Way};
+use drivers::{Driver, Missing, Offer, Options, Way};
 use nm_core::Port;
 use nm_core::name::{NetmapName, NetmapRings};
 
@@ -65,7 +65,7 @@ fn what_would_lose_vlan_tags_gives_way_to_a_packet_socket() {
         let (default, xdp) = (Options::default(), Options { driver: Some(Driver::Xdp), ..Options::default() });
         let told = probe(&card("br0"), &default).expect("a probe");
         let generic = |offers: &[Offer]| offers.iter().find(|o| o.way == Way::Xdp(Mode::Generic)).map(|o| o.missing);
-        assert_eq!((told.chosen, generic(&told.offers)), (Some(Way::Packet), Some(Some(LOSES_TAGS))));
+        assert_eq!((told.chosen, generic(&told.offers)), (Some(Way::Packet), Some(Some(Missing::Tags))));
 
         // The kernel takes tags out on a frame's way to the bridge, whoever put them in.
         let promiscuous = Options { promiscuous: true, ..default };
@@ -108,7 +108,7 @@ fn a_card_that_somebody_has_is_nobody_elses() {
         let _port = drivers::open(&card("va"), &options).expect("a port");
         let told = probe(&card("va"), &options).expect("a probe");
         assert_eq!(told.chosen, None);
-        assert!(told.offers.iter().any(|offer| offer.missing == Some(TAKEN)));
+        assert!(told.offers.iter().any(|offer| offer.missing == Some(Missing::Taken)));
         drivers::open(&card("va"), &options).err().expect("a second port of a card");
         // Packet sockets take nothing away from anybody.
         let packet = Options { driver: Some(Driver::Packet), ..options };

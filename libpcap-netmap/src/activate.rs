@@ -63,7 +63,8 @@ fn open(
         Ok(PortName::Vale(name)) => vale::open(name, &vale::Options { rx_bufs: buffers, ..vale::Options::default() }),
         Ok(PortName::Netmap(name)) => {
             let ours = drivers::Options::from_environment()?;
-            let options = drivers::Options { rx_slots: buffers, promiscuous, stamping, gather, ..ours };
+            let options =
+                drivers::Options { rx_slots: buffers, promiscuous, stamping, gather, late_filter: true, ..ours };
             let ours = vale::Options { rx_bufs: buffers, ..vale::Options::default() };
             let pipe = if options.wants_module() { None } else { vale::open_pipe(name, &ours) };
             pipe.unwrap_or_else(|| drivers::open(name, &options))

@@ -2,8 +2,8 @@
 
 use crate::table::{Align, Table};
 use drivers::af_xdp::Mode;
-use drivers::probe::{Probe, TAKEN, program_on};
-use drivers::{Offer, Stamping, Way};
+use drivers::probe::{Probe, program_on};
+use drivers::{Missing, Offer, Stamping, Way};
 use std::fmt::Write;
 
 /// The page about a card.
@@ -42,10 +42,10 @@ pub fn page(ifname: &str, probe: &Probe) -> String {
 }
 
 /// Why a way is not offered; whose program it is that has the card.
-fn reason(ifname: &str, why: &str) -> String {
+fn reason(ifname: &str, why: Missing) -> String {
     match program_on(ifname) {
-        Some((id, name)) if why == TAKEN && name.is_empty() => format!("{why} (number {id})"),
-        Some((id, name)) if why == TAKEN => format!("{why} ({name}, number {id})"),
+        Some((id, name)) if why == Missing::Taken && name.is_empty() => format!("{why} (number {id})"),
+        Some((id, name)) if why == Missing::Taken => format!("{why} ({name}, number {id})"),
         _ => why.to_string(),
     }
 }
@@ -92,8 +92,8 @@ mod tests {
             up: true,
             tags_told: true,
             offers: vec![
-                offer(module, Some("no module")),
-                offer(zero_copy, Some("no zero-copy")),
+                offer(module, Some(Missing::Module)),
+                offer(zero_copy, Some(Missing::ZeroCopy)),
                 offer(native, None),
                 offer(generic, None),
                 offer(packet, None),

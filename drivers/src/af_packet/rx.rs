@@ -69,7 +69,7 @@ impl<R> Frames<R> {
         card_times: Option<Times>,
     ) -> Frames<R> {
         let (large, piece) = (Vec::new(), Vec::new());
-        Frames { name, card, down: false, socket, ring, card_times, large, cut: None, piece }
+        Frames { name, card, down: !card.up, socket, ring, card_times, large, cut: None, piece }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::Error;
 use crate::bpf::btf::Function;
 use crate::bpf::{CardTime, Counters, Filtering, Link, Tags, XdpProgram, attach_xdp};
 use crate::sys::bpf::{MapKind, XdpMode, map_create, map_delete, map_set_socket};
+use crate::sys::netdev::{XdpFeatures, xdp_features};
 use crate::sys::xdp::XdpSocket;
 use filter::engine::ebpf::{self, XdpFilter};
 use filter::insn::op::RET;
@@ -80,10 +81,15 @@ impl Attachment {
         let load = |tags, card_time| {
             XdpProgram { frags, tags, card_time, exclusive, ..XdpProgram::new(xskmap, counted) }.load()
         };
-        // The network stack tells no program.
-        let told = |function: Function, wanted| function.number().filter(|_| wanted && mode == XdpMode::Native);
-        let tags = told(Function::VlanTag, tags).map(|function| Tags { ifindex, function });
-        let card_time = told(Function::ReceiveTime, stamped).map(|function| CardTime { ifindex, function });
+        // The network stack tells no program, and not every driver does.
+        let native = mode == XdpMode::Native && (tags || stamped);
+        let features = if native { xdp_features(ifindex).ok().flatten() } else { None };
+        let told = |wanted, tells: fn(XdpFeatures) -> bool, function: Function| {
+            features.filter(|features| wanted && tells(*features)).and_then(|_| function.number())
+        };
+        let tags = told(tags, XdpFeatures::vlan_tags, Function::VlanTag).map(|function| Tags { ifindex, function });
+        let card_time = told(stamped, XdpFeatures::receive_times, Function::ReceiveTime)
+            .map(|function| CardTime { ifindex, function });
         // What a driver can't tell it says frame by frame. Where none can be asked, neither loads.
         let asking = if tags.is_some() || card_time.is_some() { load(tags, card_time).ok() } else { None };
         let (tags, card_time) = (tags.filter(|_| asking.is_some()), card_time.filter(|_| asking.is_some()));

@@ -457,7 +457,7 @@ impl Rx {
         let news = shared.watch.take_error();
         if !self.gone && self.down | !matches!(news, Ok(None)) {
             // It may go down and away between two looks, and come up again.
-            let up = Interface::is_up(shared.ifindex);
+            let up = Interface::is_up(shared.card.index);
             (self.gone, self.down) = (up.is_none(), up == Some(false));
         }
         if self.gone {

@@ -100,7 +100,7 @@ struct Dropped {
 
 impl Tx {
     pub fn new(shared: Arc<Shared>, queue: super::queue::TxQueue, ring: TxRing, pieces: bool) -> Tx {
-        let (layout, mtu) = (&shared.layout, shared.mtu as usize);
+        let (layout, mtu) = (&shared.layout, shared.card.mtu as usize);
         // The first buffers to send from are the slots'.
         let free = (layout.tx_first() + layout.tx_slots..layout.num_bufs()).rev().collect();
         let kicker = Kicker::new(Arc::clone(&queue.socket), !queue.zero_copy);
@@ -116,7 +116,7 @@ impl Tx {
 
     #[cold]
     fn fits_after_all(&mut self, len: usize, tagged: &dyn Fn() -> bool) -> bool {
-        if let Some(mtu) = Interface::mtu_of(self.shared.ifindex) {
+        if let Some(mtu) = Interface::mtu_of(self.shared.card.index) {
             self.mtu = mtu as usize;
         }
         let most = HEADER + self.mtu + if tagged() { TAG } else { 0 };
@@ -188,7 +188,7 @@ impl Tx {
 
     fn failed(&self, source: io::Error) -> PortError {
         match source.raw_os_error() {
-            Some(libc::ENETDOWN | libc::ENXIO | libc::EBADF) if Interface::is_up(self.shared.ifindex).is_none() => {
+            Some(libc::ENETDOWN | libc::ENXIO | libc::EBADF) if Interface::is_up(self.shared.card.index).is_none() => {
                 PortError::Disappeared
             }
             _ => PortError::Io { what: format!("{}: send", self.shared.name), source },

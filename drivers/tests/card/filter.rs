@@ -1,6 +1,6 @@
 //! The filter in the driver: what it accepts is ours, the rest is the host's.
 
-use crate::common::{LIMIT, bytes_of, frame, netmap_name, read, skipped, with_cable};
+use crate::common::{LIMIT, bytes_of, frame, netmap_name, read, sh, skipped, with_cable};
 use crate::{in_each_mode, options, packet_socket, port_on, queued, send_all};
 use drivers::af_xdp::{Mode, open};
 use drivers::bpf::{Counters, Filtering, XdpProgram};
@@ -220,24 +220,39 @@ fn a_filter_that_comes_without_privileges_runs_in_the_driver() {
 
 #[test]
 fn a_filter_that_only_a_packet_socket_takes_any_more_goes_there() {
-    with_cable(|| {
-        let (sender, host) = (packet_socket("vb"), packet_socket("va"));
-        host.ignore_outgoing();
-        let options = drivers::Options { promiscuous: true, ..drivers::Options::default() };
-        let mut port = drivers::open(&netmap_name("netmap:va"), &options).expect("a port");
-        assert_eq!(port.control.info().driver, Mode::Native.driver());
-        give_up_privileges();
-        // More than a map has room for, and as much as the kernel takes from a socket.
-        let mut long = only(5).to_vec();
-        long.splice(0..0, vec![libc::sock_filter { code: 0, jt: 0, jf: 0, k: 0 }; 4000]);
-        assert!(port.rx.offer_filter(&long));
-        let sent: Vec<Vec<u8>> = (0..160).map(|n| frame(n, 60)).collect();
-        send_all(&sender, &sent);
-        let matched: Vec<_> = sent.iter().filter(|frame| frame[17] % 16 == 5).cloned().collect();
-        assert!(bytes_of(read(&mut port, 10)) == matched);
-        assert!(queued(&host) == sent, "the host has all of them");
-        assert!(port.control.info().driver.contains("without privileges"), "{}", port.control.info().driver);
-    });
+    // It may come while the interface is down.
+    for down in [false, true] {
+        with_cable(|| {
+            let (sender, host) = (packet_socket("vb"), packet_socket("va"));
+            host.ignore_outgoing();
+            let options = drivers::Options { promiscuous: true, late_filter: true, ..drivers::Options::default() };
+            let mut port = drivers::open(&netmap_name("netmap:va"), &options).expect("a port");
+            assert_eq!(port.control.info().driver, Mode::Native.driver());
+            let fd = port.rx.selectable_fd().expect("a descriptor");
+            give_up_privileges();
+            if down {
+                sh("ip link set va down");
+            }
+            // More than a map has room for, and as much as the kernel takes from a socket.
+            let mut long = only(5).to_vec();
+            long.splice(0..0, vec![libc::sock_filter { code: 0, jt: 0, jf: 0, k: 0 }; 4000]);
+            assert!(port.rx.offer_filter(&long));
+            if down {
+                sh("ip link set va up");
+                host.take_error().expect("an answer").expect("it was down");
+            }
+            let sent: Vec<Vec<u8>> = (0..160).map(|n| frame(n, 60)).collect();
+            send_all(&sender, &sent);
+            assert!(nm_core::sys::fifo_is_readable(fd));
+            let matched: Vec<_> = sent.iter().filter(|frame| frame[17] % 16 == 5).cloned().collect();
+            assert!(bytes_of(read(&mut port, 10)) == matched);
+            assert!(queued(&host) == sent, "the host has all of them");
+            assert!(port.control.info().driver.contains("without privileges"), "{}", port.control.info().driver);
+            assert_eq!(port.control.stats().received, 10);
+            sh("ip link del va");
+            assert!(matches!(port.rx.wait(1, Some(LIMIT)), Err(nm_core::PortError::Disappeared)));
+        });
+    }
 }
 
 fn read_now(port: &mut nm_core::Port) -> Option<(Vec<u8>, u64)> {

@@ -242,11 +242,11 @@ fn an_interface_that_disappears_is_missed_each_time() {
     });
 }
 
-/// The packet socket beside the rings is told, too, and nobody asks it.
 #[test]
 fn who_selects_sleeps_while_the_interface_is_down() {
     with_cable(|| {
-        let mut port = drivers::open(&netmap_name("netmap:va"), &drivers::Options::default()).expect("a port");
+        let options = drivers::Options { late_filter: true, ..drivers::Options::default() };
+        let mut port = drivers::open(&netmap_name("netmap:va"), &options).expect("a port");
         let fd = port.rx.selectable_fd().unwrap();
         sh("ip link set va down");
         let start = Instant::now();

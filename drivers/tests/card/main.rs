@@ -53,7 +53,7 @@ impl Driver {
 }
 
 fn options(mode: Mode) -> Options {
-    Options { mode, ..Options::default() }
+    Options { mode, late_filter: true, ..Options::default() }
 }
 
 fn port_on(card: &str, mode: Mode) -> Port {
