@@ -222,7 +222,8 @@ impl<C: Cells> Filler<C, 1> {
 
 impl<C: Cells> Filler<C, 2> {
     /// The bytes of the frame that the taker took last. It shows its position only sometimes: `unseen` entries behind the one that it
-    /// showed are taken, too, as the calls before this one have found.
+    /// showed are taken, too, as the calls before this one have found. Before Linux 6.17 it hides also those that it sent before this
+    /// one, so that the bytes may be another frame's.
     #[cold]
     pub fn last_taken(&mut self, unseen: &mut u32) -> u64 {
         let before = self.taken;

@@ -91,11 +91,14 @@ pub(super) struct Tx {
     refused: (u64, u64),
 }
 
-/// What the kernel took and threw away.
+/// What became of what was published.
 #[derive(Default)]
-struct Dropped {
+struct Kicked {
+    /// What the kernel took and threw away.
     frames: u64,
     bytes: u64,
+    /// Some of it lies there still, and nothing moves.
+    stuck: bool,
 }
 
 impl Tx {
@@ -124,15 +127,15 @@ impl Tx {
         len <= most && len <= if self.pieces { room * MAX_PIECES } else { room }
     }
 
-    /// Makes the kernel take what was published, unless it does so by itself. Returns the frames that it then dropped.
+    /// Makes the kernel take what was published, unless it does so by itself.
     #[inline(always)]
-    fn kick(&mut self, nonblocking: bool) -> Result<Dropped, PortError> {
+    fn kick(&mut self, nonblocking: bool) -> Result<Kicked, PortError> {
         if self.zero_copy && !self.out.tx.published_to_sleeper() {
-            return Ok(Dropped::default());
+            return Ok(Kicked::default());
         }
         self.kicker.claim();
         match self.shared.sender.kick() {
-            Ok(()) => Ok(Dropped::default()),
+            Ok(()) => Ok(Kicked::default()),
             Err(error) => self.kick_again(error, nonblocking),
         }
     }
@@ -140,17 +143,18 @@ impl Tx {
     /// Something is left: the kernel takes 32 frames a call, or too much is on its way. Goes on until nothing is left, or
     /// nothing moves.
     #[cold]
-    fn kick_again(&mut self, first: io::Error, nonblocking: bool) -> Result<Dropped, PortError> {
+    fn kick_again(&mut self, first: io::Error, nonblocking: bool) -> Result<Kicked, PortError> {
         // A frame that was published can't be taken back, so that who does not wait waits shortly, too.
         let patience = if nonblocking { PATIENCE / 10 } else { PATIENCE };
         let (mut error, mut moved, mut waiting) = (first, Instant::now(), u32::MAX);
-        let (mut dropped, mut unseen) = (Dropped::default(), 0);
+        let (mut kicked, mut unseen) = (Kicked::default(), 0);
         loop {
             match error.raw_os_error() {
-                // The card's queue is full, and its driver has thrown one away.
+                // The card's queue is full, and its driver has thrown one away: it was taken, whatever the ring shows.
                 Some(libc::EBUSY) => {
-                    dropped.frames += 1;
-                    dropped.bytes += self.out.tx.last_taken(&mut unseen);
+                    kicked.frames += 1;
+                    kicked.bytes += self.out.tx.last_taken(&mut unseen);
+                    moved = Instant::now();
                 }
                 Some(libc::EAGAIN | libc::ENOBUFS | libc::EINTR) => {}
                 _ => return Err(self.failed(error)),
@@ -158,17 +162,17 @@ impl Tx {
             self.out.reap();
             let left = self.out.tx.waiting();
             if left == 0 {
-                return Ok(dropped);
+                return Ok(kicked);
             }
             if left < waiting {
                 (waiting, moved) = (left, Instant::now());
             } else if moved.elapsed() > patience {
-                return Err(PortError::NoRoom);
+                return Ok(Kicked { stuck: true, ..kicked });
             } else {
                 std::thread::yield_now();
             }
             match self.shared.sender.kick() {
-                Ok(()) => return Ok(dropped),
+                Ok(()) => return Ok(kicked),
                 Err(e) => error = e,
             }
         }
@@ -200,8 +204,10 @@ impl Tx {
     fn wait_for_buffer(&mut self, nonblocking: bool) -> Result<u32, PortError> {
         let start = Instant::now();
         loop {
-            // The card has them all. Where the kernel copies, it frees them in a call.
-            let _ = self.shared.sender.kick();
+            // The card has them all. Where the kernel copies, it frees them in a call, and what it throws away then was counted.
+            if let Ok(kicked) = self.kick(nonblocking) {
+                self.take_back(&kicked);
+            }
             if let Some(buf_idx) = self.out.take() {
                 return Ok(buf_idx);
             }
@@ -210,6 +216,12 @@ impl Tx {
             }
             std::thread::yield_now();
         }
+    }
+
+    /// What was counted as sent was not.
+    fn take_back(&self, kicked: &Kicked) {
+        uncount(&self.shared.counters.sent, kicked.frames);
+        uncount(&self.shared.counters.sent_bytes, kicked.bytes);
     }
 
     #[cold]
@@ -351,10 +363,10 @@ impl PortTx for Tx {
         self.out.tx.publish();
         if !self.kicker.leave() {
             self.kicker.alone();
-            let dropped = self.kick(nonblocking)?;
-            if dropped.frames > 0 {
+            let kicked = self.kick(nonblocking)?;
+            if kicked.frames > 0 || kicked.stuck {
                 // This frame, or of those that were left to this kick some others, whose bytes nobody has kept.
-                uncount(&self.shared.counters.sent, dropped.frames - 1);
+                uncount(&self.shared.counters.sent, kicked.frames.saturating_sub(1));
                 return Err(PortError::NoRoom);
             }
         }
@@ -377,15 +389,9 @@ impl PortTx for Tx {
             }
             // Also what an earlier call left.
             if self.out.tx.waiting() > 0 {
-                match self.kick(nonblocking) {
-                    Ok(dropped) => {
-                        uncount(&self.shared.counters.sent, dropped.frames);
-                        uncount(&self.shared.counters.sent_bytes, dropped.bytes);
-                        self.refused = (self.refused.0 + dropped.frames, self.refused.1 + dropped.bytes);
-                    }
-                    Err(PortError::NoRoom) => {}
-                    Err(error) => return Err(error),
-                }
+                let kicked = self.kick(nonblocking)?;
+                self.take_back(&kicked);
+                self.refused = (self.refused.0 + kicked.frames, self.refused.1 + kicked.bytes);
             }
             count_together(&self.shared.counters.malformed, self.ring.take_malformed());
             let queued = self.ring.num_slots() - 1 - self.ring.space();

@@ -62,9 +62,10 @@ fn port_on(card: &str, mode: Mode) -> Port {
     port
 }
 
-/// A plain sender and receiver at one end.
+/// A plain sender and receiver at one end, with room for some thousand frames: before Linux 6.6 veth puts each into a page of its own.
 fn packet_socket(card: &str) -> PacketSocket {
     let socket = PacketSocket::new().expect("a packet socket");
+    socket.receive_buffer(16 << 20);
     socket.bind(Interface::find(card).expect(card).index).expect("bind");
     socket
 }

@@ -1,6 +1,6 @@
 //! What a sender left to a card, done on the way into the ring of a packet socket's port.
 
-use crate::common::{LIMIT, bytes_of, netmap_name, read, sh, with_cable};
+use crate::common::{LIMIT, bytes_of, kernel_is_before, netmap_name, read, sh, with_cable};
 use crate::packet_socket;
 use drivers::af_packet::{Options, open};
 use drivers::af_xdp::Mode;
@@ -70,6 +70,9 @@ fn datagrams(port: &mut Port, count: usize) -> Vec<Vec<u8>> {
 
 #[test]
 fn datagrams_that_a_program_gave_its_kernel_in_one_piece_come_each_alone() {
+    if kernel_is_before(6, 2, "word of datagrams that nobody cut") {
+        return;
+    }
     with_addresses(|| {
         let mut port = port_on("va");
         for (own, other) in [("10.9.0.1:0", "10.9.0.2:9"), ("[fd00::1]:0", "[fd00::2]:9")] {
@@ -135,6 +138,9 @@ fn unfinished(tag: &[u8], payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_tag_beside_a_frame_is_in_each_of_its_pieces() {
+    if kernel_is_before(6, 2, "word of datagrams that nobody cut") {
+        return;
+    }
     with_cable(|| {
         let (mut port, mut sender) = (port_on("va"), packet_socket("vb"));
         sender.tell_offloads().unwrap();
@@ -170,10 +176,12 @@ fn unfinished_stream(tag: &[u8], payload: &[u8]) -> Vec<u8> {
 #[test]
 fn a_frame_of_more_pieces_than_the_ring_has_room_for_comes_by_and_by() {
     with_cable(|| {
-        let (mut port, mut sender) = (port_on("va"), packet_socket("vb"));
+        let options = Options { as_on_wire: true, frames: Some(64), ..Options::default() };
+        let mut port = open(&netmap_name("netmap:va"), &options).expect("a port");
+        let mut sender = packet_socket("vb");
         sender.tell_offloads().unwrap();
-        // By the queue, and in the kernel's ring.
-        for (tag, size, len) in [(&[][..], 100, 65_000), (&[], 1, 1_500), (&[0x81, 0, 0xc0, 5], 1, 1_500)] {
+        // By the queue, and in the kernel's ring; of less than 8 bytes some kernels make no segments.
+        for (tag, size, len) in [(&[][..], 100, 65_000), (&[], 8, 1_500), (&[0x81, 0, 0xc0, 5], 8, 1_500)] {
             let (sent, headers) = (payload(len), 54 + tag.len());
             for _ in 0..2 {
                 let left = left(TCP_V4, size, 34 + tag.len() as u16, 16);
@@ -187,7 +195,7 @@ fn a_frame_of_more_pieces_than_the_ring_has_room_for_comes_by_and_by() {
             assert!(frames.iter().all(|frame| frame[12..].starts_with(tag)));
         }
         assert_eq!(port.rx.wait(1, Some(Duration::from_millis(20))).unwrap(), Woken::TimedOut);
-        assert_eq!(port.control.stats().received, 1300 + 6_000);
+        assert_eq!(port.control.stats().received, 1300 + 4 * 188);
     });
 }
 
@@ -235,6 +243,9 @@ fn renaming(card: &str) -> Link {
 
 #[test]
 fn what_can_not_be_cut_is_counted_and_the_next_frame_comes() {
+    if kernel_is_before(6, 6, "a program where frames leave") {
+        return;
+    }
     with_addresses(|| {
         let (mut port, _renames) = (port_on("va"), renaming("vb"));
         let host = UdpSocket::bind("10.9.0.1:0").unwrap();

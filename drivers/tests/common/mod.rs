@@ -35,6 +35,15 @@ pub fn skipped(why: &str) {
     writeln!(out, "\nskipped: {why}").and_then(|()| out.flush()).ok();
 }
 
+/// Whether the kernel is older than what a test needs, which is said then.
+pub fn kernel_is_before(major: u32, minor: u32, what: &str) -> bool {
+    let before = compat_tests::process::kernel_is_before(major, minor);
+    if before {
+        skipped(&format!("{what}: Linux {major}.{minor}"));
+    }
+    before
+}
+
 /// Runs a shell's line in the test's namespace.
 #[track_caller]
 pub fn sh(line: &str) {
