@@ -292,11 +292,3 @@ impl Drop for Running {
         }
     }
 }
-
-/// Whether the running kernel is older than this version.
-pub fn kernel_is_before(major: u32, minor: u32) -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("a kernel");
-    let mut numbers = release.split(['.', '-']).map_while(|part| part.trim().parse::<u32>().ok());
-    let mut next = || numbers.next().unwrap_or(0);
-    (next(), next()) < (major, minor)
-}

@@ -79,7 +79,7 @@ fn tcpdump_reads_what_bittwist_sends() {
 #[test]
 fn tcpdump_filters_on_the_card_when_it_is_no_longer_root() {
     for driver in ["", "xdp"] {
-        if driver == "xdp" && compat_tests::process::kernel_is_before(6, 9) {
+        if driver == "xdp" && nm_core::sys::kernel_is_before(6, 9) {
             return compat_tests::process::skipped(
                 "only a packet socket takes a filter from who has no rights (Linux 6.9)",
             );
@@ -288,7 +288,7 @@ fn a_cards_own_times() {
             let asked = |program: Program, device: &str| {
                 cable.near(program.args([device, "vc", "vd", &refusal])).finish_within(LIMIT).expect_success().stdout
             };
-            if driver == "xdp" && compat_tests::process::kernel_is_before(6, 8) {
+            if driver == "xdp" && nm_core::sys::kernel_is_before(6, 8) {
                 return compat_tests::process::skipped("this kernel tells XDP programs no card's time (Linux 6.8)");
             }
             let theirs = asked(Program::new(cc::program("stamped.c")), "vc");
@@ -331,7 +331,7 @@ fn frames_leave_before_their_program_does() {
 /// Who asks for frames that a port never has is told where they are.
 #[test]
 fn frames_of_one_direction() {
-    if compat_tests::process::kernel_is_before(6, 6) {
+    if nm_core::sys::kernel_is_before(6, 6) {
         return compat_tests::process::skipped("host rings: Linux 6.6");
     }
     with_each_driver(|cable, sandbox, driver| {

@@ -59,7 +59,7 @@ for _ in range(2): s.sendto(b'x' * 20, ('10.9.0.1', 53))"; }
 fn tcpdump_with_a_filter_leaves_the_host_its_traffic() {
     let sandbox = Sandbox::new();
     // Its filter runs in the driver. Set by another user, which it becomes before, it does so since Linux 6.9, and else beside the host.
-    for (who, taken) in [("-Z root", true), ("", !compat_tests::process::kernel_is_before(6, 9))] {
+    for (who, taken) in [("-Z root", true), ("", !nm_core::sys::kernel_is_before(6, 9))] {
         let script = format!(
             r#"{ASK}
             ours tcpdump -i netmap:va {who} -n -c 2 --immediate-mode udp port 53 >$OUT 2>&1 & reader=$!

@@ -130,7 +130,7 @@ impl Error {
     pub(crate) fn system(what: &'static str, source: io::Error) -> Error {
         if source.raw_os_error() != Some(libc::EPERM) {
             Error::System { what, source }
-        } else if sys::kernel_is_before(5, 11) && sys::bpf::has_capabilities() {
+        } else if nm_core::sys::kernel_is_before(5, 11) && sys::bpf::has_capabilities() {
             Error::LockedMemory { what, limit: sys::locked_memory_limit() }
         } else {
             Error::Permission { what, source }

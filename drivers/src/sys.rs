@@ -41,29 +41,3 @@ pub fn locked_memory_limit() -> u64 {
     unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &mut limit) };
     limit.rlim_cur
 }
-
-/// Whether the kernel's version is below `major.minor`; false when it does not tell.
-pub fn kernel_is_before(major: u32, minor: u32) -> bool {
-    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    version(&text).is_some_and(|version| version < (major, minor))
-}
-
-/// The first two numbers of `6.18.44-something`.
-fn version(text: &str) -> Option<(u32, u32)> {
-    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().ok());
-    Some((numbers.next()??, numbers.next()??))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kernels_have_versions() {
-        assert_eq!(version("6.18.44-fc\n"), Some((6, 18)));
-        assert_eq!(version("5.9-rc1"), Some((5, 9)));
-        assert_eq!(version("5"), None);
-        assert_eq!(version(""), None);
-        assert!(!kernel_is_before(2, 6) && kernel_is_before(1000, 0));
-    }
-}

@@ -3,9 +3,9 @@
 mod common;
 
 use common::{Folder, LIMIT, Running};
-use compat_tests::process::kernel_is_before;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
+use nm_core::sys::kernel_is_before;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};

@@ -37,7 +37,7 @@ pub fn skipped(why: &str) {
 
 /// Whether the kernel is older than what a test needs, which is said then.
 pub fn kernel_is_before(major: u32, minor: u32, what: &str) -> bool {
-    let before = compat_tests::process::kernel_is_before(major, minor);
+    let before = nm_core::sys::kernel_is_before(major, minor);
     if before {
         skipped(&format!("{what}: Linux {major}.{minor}"));
     }
