@@ -51,7 +51,7 @@ use crate::sys::interface::Interface;
 use crate::sys::netlink;
 use crate::sys::packet::PacketSocket;
 use crate::sys::wait::Event;
-use crate::sys::xdp::{Binding, XdpSocket};
+use crate::sys::xdp::{Binding, MappedRing, XdpSocket};
 use attach::{Attachment, Wanted};
 use error::Failure;
 use nm_core::abi::NR_EXCLUSIVE;
@@ -61,6 +61,7 @@ use nm_core::shm::mapping::Mapping;
 use nm_core::shm::place::RESERVED_BUFS;
 use nm_core::sync::{AtomicU64, count, count_together};
 use nm_core::{Port, PortControl, PortError, PortInfo, PortKind, RxRing, Stats, TxRing};
+use ring::Waiting;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use umem::Layout;
@@ -307,10 +308,9 @@ impl Opening<'_> {
             mode,
             loses_tags: !attachment.puts_tags_back() && tags_beside(&name.ifname, card.index),
             layout,
-            program: Arc::clone(&attachment.counters),
             attachment: Mutex::new(Some(attachment)),
-            accepted: AtomicU64::new(0),
-            in_doubt: AtomicU64::new(0),
+            waiting: queues.iter().map(|queue| queue.rx.waiting()).collect(),
+            in_pieces: pieces,
             sender: Arc::clone(&out.socket),
             sockets: queues.iter().map(|queue| Arc::clone(&queue.socket)).collect(),
             busy_polls: options.busy_poll_us > 0,
@@ -337,12 +337,9 @@ pub(crate) struct Shared {
     layout: Layout,
     /// First of those that hold something at the interface, so that it ends before the sockets do.
     attachment: Mutex<Option<Attachment>>,
-    /// What its programs count.
-    program: Arc<crate::bpf::Counters>,
-    /// Frames that these gave to sockets so far, as far as they were asked.
-    accepted: AtomicU64,
-    /// Of so many of them, the first, the reader may refuse some.
-    in_doubt: AtomicU64,
+    /// The rings that the reader empties, and whether their frames may have several entries.
+    waiting: Vec<Waiting<MappedRing>>,
+    in_pieces: bool,
     sender: Arc<XdpSocket>,
     sockets: Vec<Arc<XdpSocket>>,
     /// The card's driver works in our calls alone.
@@ -388,22 +385,9 @@ impl Shared {
         let insn = |i: &libc::sock_filter| filter::Insn { code: i.code, jt: i.jt, jf: i.jf, k: i.k };
         let program: Vec<filter::Insn> = program.iter().map(insn).collect();
         match &mut *self.attachment.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(attachment) => {
-                let result = attachment.filter(&program);
-                let in_doubt = if attachment.decides { self.accepted() } else { u64::MAX };
-                // ORDER: Relaxed; for who asks for counters.
-                self.in_doubt.store(in_doubt, Ordering::Relaxed);
-                result
-            }
+            Some(attachment) => attachment.filter(&program),
             None => Ok(()),
         }
-    }
-
-    /// Frames that the programs gave to sockets so far; what was known before, where the kernel does not tell any more.
-    fn accepted(&self) -> u64 {
-        let now = self.program.read().map_or(0, |counts| counts.accepted);
-        // ORDER: Relaxed; a counter.
-        self.accepted.fetch_max(now, Ordering::Relaxed).max(now)
     }
 }
 
@@ -446,19 +430,17 @@ impl PortControl for Shared {
         let c = &self.counters;
         // ORDER: Relaxed; counters.
         let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
-        // Before what became of them: none of them is told twice.
-        let accepted = self.accepted();
+        // As libpcap counts: those that wait in the kernel for a reader who stands still, too. Of one that goes on, some are missed, and none
+        // is told twice.
+        // ORDER: Acquire: what was read is known before what waits.
+        let read = c.received.load(Ordering::Acquire);
+        let received = read + self.waiting.iter().map(|ring| ring.frames(self.in_pieces)).sum::<u64>();
         let (mut dropped_full, mut malformed) = (0, get(&c.malformed));
         for s in self.sockets.iter().filter_map(|socket| socket.statistics().ok()) {
             dropped_full += s.dropped + s.ring_full;
             malformed += s.bad_fill + s.bad_transmit;
         }
         let lost = netlink::lost_frames(self.card.index).unwrap_or(self.lost_before);
-        let mut received = get(&c.received);
-        if received + dropped_full >= get(&self.in_doubt) {
-            // As libpcap counts: those that wait in the kernel for a reader who stands still, too.
-            received = received.max(accepted.saturating_sub(dropped_full));
-        }
         Stats {
             received,
             received_bytes: get(&c.received_bytes),

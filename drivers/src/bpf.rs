@@ -7,22 +7,21 @@
 //!      │ VLAN tag       │ one that the card has taken out is put back, where its driver tells it
 //!      └───────┬────────┘ (and out again before the host gets the frame)
 //!      ┌───────▼────────┐ refuses
-//!      │ the filter     ├──────────────────────────────> passed + 1 ──> the host, untouched
-//!      └───────┬────────┘  (an exclusive port, of queues with a socket:     ▲
-//!      ┌───────▼────────┐   the frame ends here)                            │
-//!      │ metadata       │ time, generation: 16 bytes in front of the frame  │
-//!      └───────┬────────┘ (a driver without room for them: nothing)         │
-//!      ┌───────▼────────┐ no socket                                         │
-//!      │ socket of q?   ├──────────────────────────────> unclaimed + 1 ─────┘
+//!      │ the filter     ├──────────────────────────────> the host, untouched
+//!      └───────┬────────┘  (an exclusive port, of queues with a socket:  ▲
+//!      ┌───────▼────────┐   the frame ends here)                         │
+//!      │ metadata       │ time, generation: 16 bytes in front of it      │
+//!      └───────┬────────┘ (a driver without room for them: nothing)      │
+//!      ┌───────▼────────┐ no socket                                      │
+//!      │ socket of q?   ├────────────────────────────────────────────────┘
 //!      └───────┬────────┘
-//!              └───> accepted + 1 ──> the AF_XDP socket
+//!              └───> the AF_XDP socket
 //! ```
 //!
 //! | file | what |
 //! |---|---|
 //! | `program.rs` | that program, loaded: [`XdpProgram`] |
 //! | `metadata.rs` | what lies in front of a frame, for who reads it: [`Metadata`] |
-//! | `counters.rs` | what the program counts: [`Counters`] |
 //! | `tags.rs` | VLAN tags that a card takes out, put back |
 //! | `card_time.rs` | a frame's time by the card's clock |
 //! | `btf.rs` | the numbers of the kernel's own functions |
@@ -36,10 +35,14 @@
 //! reader runs its own filter until it has seen as many frames as its ring had slots, or always.
 //!
 //! # A filter that can't run here
-//! [`XdpFilter::new`](filter::engine::ebpf::XdpFilter::new) refuses loops and what lies beside a packet; there `XdpFilter::wider` gives a
-//! filter that accepts more, and the port's owner runs the whole one on what it gets. The same when the verifier refuses
-//! ([`Error::Verifier`]), with a program that accepts all. It takes some 4,000 tests in a row (twice as many where frames have
-//! one buffer), and search trees of any length.
+//! [`XdpFilter::new`](filter::engine::ebpf::XdpFilter::new) refuses loops and what lies beside a packet; there
+//! [`wider`](filter::engine::ebpf::wider) gives a filter that accepts more, and the port's owner runs the whole one on what it gets. The same
+//! when the verifier refuses ([`Error::Verifier`]), with a program that accepts all. It takes some 4,000 tests in a row (twice as many where frames
+//! have one buffer), and search trees of any length.
+//!
+//! # What is counted
+//! Nothing, here: who reads counts, and what waits lies in the socket's ring. What a filter refused the host or, behind `/x`, the card's driver
+//! counts (`ethtool -S`). A counter of its own would cost each frame a call and an addition.
 //!
 //! # A filter that comes without privileges
 //! A program is loaded with privileges, and many give theirs up before they set a filter. So one that interprets a filter is loaded in
@@ -53,7 +56,6 @@
 mod attach;
 pub mod btf;
 mod card_time;
-mod counters;
 pub(crate) mod metadata;
 mod program;
 mod redirect;
@@ -61,7 +63,6 @@ mod tags;
 
 pub use attach::{Link, attach_tcx, attach_xdp};
 pub use card_time::CardTime;
-pub use counters::{Counters, Counts};
 pub use metadata::{METADATA_LEN, Metadata};
 pub use program::{Filtering, XdpProgram};
 pub use redirect::{Redirect, load_redirect};

@@ -97,11 +97,17 @@ impl Receiving {
 #[test]
 fn frames_go_through_and_buffers_go_round() {
     let mut port = Receiving::new(u32::MAX - 700);
-    let mut arrived = 0;
+    let (mut arrived, waiting) = (0, port.mover.queues[0].rx.waiting());
     for round in 0..2000u32 {
         let lens: &[u32] = if round % 3 == 0 { &[1792, 1792, 100] } else { &[60] };
         (0..round % 50).for_each(|_| arrived += u32::from(port.arrive(lens)));
+        // Who is told that frames have one piece counts pieces.
+        assert_eq!(
+            (waiting.frames(true), waiting.frames(false)),
+            (arrived.into(), u64::from(arrived) * lens.len() as u64)
+        );
         port.mover.sync();
+        assert_eq!(waiting.frames(true), 0);
         while let Some(frame) = port.mover.ring.next_frame() {
             assert_eq!(frame.len, lens.iter().sum::<u32>());
             arrived -= 1;

@@ -1,7 +1,7 @@
 //! Programs that somebody wrote, and packets for them.
 
 use filter::Insn;
-use filter::engine::ebpf::{Asm, Place, XdpFilter};
+use filter::engine::ebpf::{Asm, Place, XdpFilter, wider};
 use filter::engine::{Filter, Shadow, image, interpret, validate};
 use filter::insn::op;
 
@@ -108,7 +108,7 @@ pub fn filter_program(data: &[u8]) {
             assert_eq!(run(&shadow, &changed, packet, wirelen).unwrap_or(verdict), verdict);
         }
         for frags in [false, true] {
-            let filter = XdpFilter::wider(&program).expect("a valid program");
+            let filter = XdpFilter::new(&wider(&program).expect("a valid program")).expect("a filter");
             let mut asm = Asm::new();
             let end = asm.label();
             filter.emit(&mut asm, &Place { accept: end, reject: end, table: 0, frags });

@@ -47,6 +47,7 @@ pub(crate) fn activate(live: &Live) -> c_int {
         nonblocking: AtomicBool::new(options.nonblocking || options.timeout_ms < 0),
         fd_asked: AtomicBool::new(false),
         unflushed: AtomicU64::new(0),
+        told: AtomicU64::new(0),
     };
     if live.activate(active) { done } else { live.fail(PCAP_ERROR_ACTIVATED, format_args!("{}", error::ACTIVATED)) }
 }

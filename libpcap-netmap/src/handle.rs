@@ -112,6 +112,8 @@ pub(crate) struct Active {
     pub(crate) fd_asked: AtomicBool,
     /// Frames that the filter refused and that [`PortControl::count_rejected`] does not know yet.
     pub(crate) unflushed: AtomicU64,
+    /// The most that `pcap_stats` has told of as received.
+    pub(crate) told: AtomicU64,
 }
 
 impl Handle {

@@ -7,7 +7,7 @@ use crate::handle::{self, Handle, Live, Source};
 use crate::offline;
 use libc::c_int;
 use nm_core::Stats;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The counters since the handle was activated.
 ///
@@ -40,16 +40,19 @@ fn read(live: &Live, stat: Option<&mut pcap_stat>) -> c_int {
     let mut counters = active.control.stats();
     // ORDER: Relaxed: a counter of the reader's; one that it is telling the port just now may count twice.
     counters.rejected += active.unflushed.load(Ordering::Relaxed);
-    *stat = translate(&counters);
+    *stat = translate(&counters, &active.told);
     0
 }
 
-/// libpcap's three counters, which wrap at 32 bits. Those received count what passed the filter, dropped ones too.
-fn translate(counters: &Stats) -> pcap_stat {
+/// libpcap's three counters, which wrap at 32 bits. Those received count what passed the filter, dropped ones too, and what waits for it;
+/// of those, none is taken back that was told.
+fn translate(counters: &Stats, told: &AtomicU64) -> pcap_stat {
     let dropped =
         counters.dropped_full + counters.dropped_stalled + counters.dropped_long + counters.dropped_unfinished;
+    let received = counters.received.saturating_sub(counters.rejected) + dropped;
     pcap_stat {
-        ps_recv: (counters.received.saturating_sub(counters.rejected) + dropped) as u32,
+        // ORDER: Relaxed; a counter.
+        ps_recv: told.fetch_max(received, Ordering::Relaxed).max(received) as u32,
         ps_drop: dropped as u32,
         ps_ifdrop: (counters.malformed + counters.dropped_interface) as u32,
     }
@@ -61,6 +64,7 @@ mod tests {
 
     #[test]
     fn counters_are_translated() {
+        let told = AtomicU64::new(0);
         let counters = Stats {
             received: 100,
             rejected: 40,
@@ -71,7 +75,9 @@ mod tests {
             dropped_interface: 10,
             ..Stats::default()
         };
-        let stat = translate(&counters);
+        let stat = translate(&counters, &told);
         assert_eq!((stat.ps_recv, stat.ps_drop, stat.ps_ifdrop), (66, 6, 17));
+        assert_eq!(translate(&Stats { rejected: 50, ..counters }, &told).ps_recv, 66);
+        assert_eq!(translate(&Stats { received: 1 << 32, rejected: 0, ..counters }, &told).ps_recv, 6);
     }
 }

@@ -12,7 +12,7 @@ use drivers::af_xdp::ring::{Cells, Descriptor, Filler, Taker};
 use drivers::af_xdp::rx::{In, Mover};
 use drivers::af_xdp::tx::Out;
 use drivers::af_xdp::umem::Layout;
-use drivers::bpf::{Counters, Filtering, METADATA_LEN, Metadata, XdpProgram};
+use drivers::bpf::{Filtering, METADATA_LEN, Metadata, XdpProgram};
 use drivers::sys::bpf::{self, MapKind};
 use filter::engine::ebpf::XdpFilter;
 use nm_core::ring::slots::Piece;
@@ -197,9 +197,7 @@ pub fn program(accepted: bool) -> Result<Own, String> {
     let insns = Library::open(&dist::library()).compile(target, FILTER.as_bytes(), true)?;
     let filter = XdpFilter::new(&insns).map_err(|e| e.to_string())?;
     let sockets = bpf::map_create(MapKind::Xsk, "bench_sockets", 4, 1, 0).map_err(|e| format!("bpf map: {e}"))?;
-    let counters = Counters::new().map_err(|e| e.to_string())?;
-    let port =
-        XdpProgram { filter: Filtering::Fixed(&filter), generation: 1, ..XdpProgram::new(sockets.as_fd(), &counters) };
+    let port = XdpProgram { filter: Filtering::Fixed(&filter), generation: 1, ..XdpProgram::new(sockets.as_fd()) };
     let program = port.load().map_err(|e| e.to_string())?;
     let (mut frame, _) = frame::datagram();
     let port: u16 = if accepted { 53 } else { 9 };

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::bpf::btf::Function;
-use crate::bpf::{CardTime, Counters, Filtering, Link, Tags, XdpProgram, attach_xdp};
+use crate::bpf::{CardTime, Filtering, Link, Tags, XdpProgram, attach_xdp};
 use crate::sys::bpf::{MapKind, XdpMode, map_create, map_delete, map_set_socket};
 use crate::sys::netdev::{XdpFeatures, xdp_features};
 use crate::sys::xdp::XdpSocket;
@@ -48,8 +48,6 @@ pub struct Wanted {
 pub struct Attachment {
     link: Link,
     sockets: OwnedFd,
-    /// What the programs count.
-    pub counters: Arc<Counters>,
     frags: bool,
     exclusive: bool,
     /// The programs put VLAN tags back.
@@ -60,8 +58,6 @@ pub struct Attachment {
     generation: u32,
     /// A filter runs in the kernel.
     pub filters: bool,
-    /// The reader's filter accepts all that the kernel lets through.
-    pub decides: bool,
     foreseen: Option<Foreseen>,
     /// Whose frames go to which socket.
     pub queues: Vec<(u32, Arc<XdpSocket>)>,
@@ -76,11 +72,8 @@ impl Attachment {
         let Wanted { mode, queues, frags, tags, stamped, exclusive } = *wanted;
         let made = map_create(MapKind::Xsk, "nm_sockets", 4, queues.max(1), 0);
         let sockets = made.map_err(|source| Error::system("make a map of sockets", source))?;
-        let counters = Arc::new(Counters::new()?);
-        let (xskmap, counted) = (sockets.as_fd(), &counters);
-        let load = |tags, card_time| {
-            XdpProgram { frags, tags, card_time, exclusive, ..XdpProgram::new(xskmap, counted) }.load()
-        };
+        let xskmap = sockets.as_fd();
+        let load = |tags, card_time| XdpProgram { frags, tags, card_time, exclusive, ..XdpProgram::new(xskmap) }.load();
         // The network stack tells no program, and not every driver does.
         let native = mode == XdpMode::Native && (tags || stamped);
         let features = if native { xdp_features(ifindex).ok().flatten() } else { None };
@@ -104,21 +97,8 @@ impl Attachment {
                 result => break result?,
             }
         };
-        let (generation, filters, decides, foreseen, queues) = (0, false, true, None, Vec::new());
-        Ok(Attachment {
-            link,
-            sockets,
-            counters,
-            frags,
-            exclusive,
-            tags,
-            card_time,
-            generation,
-            filters,
-            decides,
-            foreseen,
-            queues,
-        })
+        let (generation, filters, foreseen, queues) = (0, false, None, Vec::new());
+        Ok(Attachment { link, sockets, frags, exclusive, tags, card_time, generation, filters, foreseen, queues })
     }
 
     /// Whether VLAN tags that lie beside their frames come to be in them.
@@ -169,21 +149,19 @@ impl Attachment {
     /// # Errors
     /// Why the filter does not run there. When the interface is gone, nothing does.
     pub fn filter(&mut self, program: &[filter::Insn]) -> Result<(), Error> {
-        // What the driver can't tell apart comes here, and the reader does.
-        let exact = XdpFilter::new(program);
-        let is_exact = exact.is_ok();
-        let made = exact.or_else(|_| XdpFilter::wider(program)).map_err(Error::from);
-        let result = made.and_then(|filter| self.replace(Filtering::Fixed(&filter)));
-        let result = result.or_else(|error| match is_exact {
-            true => self.write(program, error),
-            false => ebpf::wider(program).map_err(Error::from).and_then(|wider| self.write(&wider, error)),
-        });
-        self.decides = is_exact && result.is_ok();
+        let result = self.take(program);
         if result.is_err() && self.filters {
             // The old one may refuse what the new one accepts.
             self.replace(Filtering::Nothing).or_else(|error| self.write(&[ALL], error))?;
         }
         result
+    }
+
+    fn take(&mut self, program: &[filter::Insn]) -> Result<(), Error> {
+        // What the driver can't tell apart comes here, and the reader does.
+        let program = ebpf::wider(program)?;
+        let filter = XdpFilter::new(&program)?;
+        self.replace(Filtering::Fixed(&filter)).or_else(|error| self.write(&program, error))
     }
 
     fn replace(&mut self, filter: Filtering<'_>) -> Result<(), Error> {
@@ -215,6 +193,6 @@ impl Attachment {
     /// What all its programs have in common.
     fn program(&self) -> XdpProgram<'_> {
         let Attachment { frags, tags, card_time, exclusive, .. } = *self;
-        XdpProgram { frags, tags, card_time, exclusive, ..XdpProgram::new(self.sockets.as_fd(), &self.counters) }
+        XdpProgram { frags, tags, card_time, exclusive, ..XdpProgram::new(self.sockets.as_fd()) }
     }
 }

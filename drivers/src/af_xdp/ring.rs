@@ -110,6 +110,27 @@ pub struct Taker<C, const W: usize> {
     filled: Position,
 }
 
+/// A ring of descriptors that others fill and empty, for who asks what waits there.
+pub struct Waiting<C>(C);
+
+impl<C: Cells> Waiting<C> {
+    /// Frames that were put in and not taken, each of one entry, or in pieces.
+    pub fn frames(&self, in_pieces: bool) -> u64 {
+        let words = self.0.words();
+        // ORDER: Acquire, both, as in `Taker` and `Filler`: the entries between them are written. Others go on meanwhile.
+        let taken = Position(self.0.consumer().load(Ordering::Acquire));
+        let filled = Position(self.0.producer().load(Ordering::Acquire));
+        // Words that make no sense: no more than there can be.
+        let entries = filled.since(taken).min((words.len() / 2) as u32);
+        let ends = |entry: &u32| {
+            let at = 2 * (taken.plus(*entry).0 as usize & (words.len() / 2 - 1));
+            // ORDER: Relaxed; the producer's Acquire above.
+            !Descriptor::unpack([0, words[at + 1].load(Ordering::Relaxed)]).more
+        };
+        if in_pieces { (0..entries).filter(ends).count() as u64 } else { entries.into() }
+    }
+}
+
 /// Entries of a ring with so many words; `None` when they are no power of two.
 fn entries_of(words: usize, each: usize) -> Option<u32> {
     let entries = u32::try_from(words / each).ok()?;
@@ -316,6 +337,13 @@ impl<C: Cells> Taker<C, 1> {
     #[inline(always)]
     pub fn address(&self, ahead: u32) -> u64 {
         self.read(ahead)[0]
+    }
+}
+
+impl<C: Cells + Clone> Taker<C, 2> {
+    /// This ring, for who asks what waits there.
+    pub fn waiting(&self) -> Waiting<C> {
+        Waiting(self.cells.clone())
     }
 }
 

@@ -1,6 +1,5 @@
 //! The XDP program of a port. The picture is in the module above.
 
-use super::counters::{Count, Counters};
 use super::metadata::{GENERATION, MARK, MARK_AT, MARK_OF_CARD, METADATA_LEN, TIME};
 use super::{CardTime, Tags};
 use crate::Error;
@@ -44,8 +43,6 @@ impl Filtering<'_> {
 pub struct XdpProgram<'a> {
     /// The sockets by receive queue: a map of kind [`MapKind::Xsk`].
     pub xskmap: BorrowedFd<'a>,
-    /// Where it counts.
-    pub counters: &'a Counters,
     /// Which frames it takes.
     pub filter: Filtering<'a>,
     /// What frames carry that it accepted, beside their time; where a filter is written, its own.
@@ -72,9 +69,9 @@ const XDP_REDIRECT: i32 = 4;
 
 impl<'a> XdpProgram<'a> {
     /// One without a filter that asks the card nothing, for frames of one buffer.
-    pub fn new(xskmap: BorrowedFd<'a>, counters: &'a Counters) -> XdpProgram<'a> {
+    pub fn new(xskmap: BorrowedFd<'a>) -> XdpProgram<'a> {
         let (filter, generation, frags, tags, card_time, exclusive) = (Filtering::Nothing, 0, false, None, None, false);
-        XdpProgram { xskmap, counters, filter, generation, frags, tags, card_time, exclusive }
+        XdpProgram { xskmap, filter, generation, frags, tags, card_time, exclusive }
     }
 
     /// Loads it.
@@ -98,9 +95,9 @@ impl<'a> XdpProgram<'a> {
     /// [`Error::Assembler`].
     pub fn insns(&self, table: Option<BorrowedFd<'_>>) -> Result<Vec<Insn>, Error> {
         use Operand::{Imm, Reg as R};
-        use Reg::{R0, R1, R6, R7};
+        use Reg::{R0, R1, R6};
         let mut asm = Asm::new();
-        let (accept, reject, unclaimed) = (asm.label(), asm.label(), asm.label());
+        let (accept, reject, host) = (asm.label(), asm.label(), asm.label());
         asm.push(Insn::alu64(Op::Mov, R6, R(R1)));
         if let Some(tags) = self.tags {
             tags.put_back(&mut asm, reject);
@@ -116,27 +113,21 @@ impl<'a> XdpProgram<'a> {
         asm.place(accept);
         self.metadata(&mut asm);
         self.socket(&mut asm);
-        asm.push(Insn::alu64(Op::Mov, R7, R(R0)));
-        asm.jump32(If::Ne, R7, Imm(XDP_REDIRECT), unclaimed);
-        self.counters.emit(&mut asm, Count::Accepted);
-        asm.push(Insn::alu32(Op::Mov, R0, Imm(XDP_REDIRECT)));
+        asm.jump32(If::Ne, R0, Imm(XDP_REDIRECT), host);
         asm.push(Insn::exit());
         asm.place(reject);
         if self.exclusive {
             self.socket(&mut asm);
-            asm.push(Insn::alu64(Op::Mov, R7, R(R0)));
-            asm.jump32(If::Ne, R7, Imm(XDP_REDIRECT), unclaimed);
+            asm.jump32(If::Ne, R0, Imm(XDP_REDIRECT), host);
             asm.push(Insn::alu32(Op::Mov, R0, Imm(XDP_DROP)));
-        } else {
-            self.as_it_was(&mut asm);
-            self.counters.emit(&mut asm, Count::Passed);
-            asm.push(Insn::alu32(Op::Mov, R0, Imm(XDP_PASS)));
+            asm.push(Insn::exit());
         }
-        asm.push(Insn::exit());
-        asm.place(unclaimed);
-        self.as_it_was(&mut asm);
-        self.counters.emit(&mut asm, Count::Unclaimed);
-        asm.push(Insn::alu64(Op::Mov, R0, R(R7)));
+        // The host gets the frame as it came.
+        asm.place(host);
+        if self.tags.is_some() {
+            Tags::take_out(&mut asm);
+        }
+        asm.push(Insn::alu32(Op::Mov, R0, Imm(XDP_PASS)));
         asm.push(Insn::exit());
         Ok(asm.finish()?)
     }
@@ -149,13 +140,6 @@ impl<'a> XdpProgram<'a> {
         asm.push(Insn::load(Width::W32, R2, R6, RX_QUEUE_INDEX));
         asm.push(Insn::alu32(Op::Mov, R3, Operand::Imm(XDP_PASS)));
         asm.push(Insn::call(Helper::RedirectMap));
-    }
-
-    /// The host gets the frame as it came.
-    fn as_it_was(&self, asm: &mut Asm) {
-        if self.tags.is_some() {
-            Tags::take_out(asm);
-        }
     }
 
     /// Writes the metadata, where there is room. Pointers to the frame are worth nothing after that.

@@ -7,14 +7,12 @@ use super::{check, owned};
 use filter::engine::ebpf::Insn;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::OnceLock;
 
 /// `enum bpf_cmd`.
 #[derive(Clone, Copy)]
 #[repr(i32)]
 enum Command {
     MapCreate = 0,
-    MapLookupElem = 1,
     MapUpdateElem = 2,
     MapDeleteElem = 3,
     ProgLoad = 5,
@@ -64,10 +62,8 @@ fn name16(name: &str) -> [u8; 16] {
 pub enum MapKind {
     /// By key; with [`NO_PREALLOC`] an element is replaced whole, and the old one lives as long as a program looks at it.
     Hash = 1,
-    /// Words by number, one set for all.
+    /// By number.
     Array = 2,
-    /// The same, a set for each processor.
-    PerCpuArray = 6,
     /// AF_XDP sockets by number.
     Xsk = 17,
 }
@@ -118,25 +114,19 @@ struct MapElem {
 unsafe impl Attr for MapElem {}
 const _: () = assert!(size_of::<MapElem>() == 32);
 
-/// Bytes that the kernel reads or writes for one value of `map`: those of each processor that there could be, in a per-CPU map.
-/// Other maps than those of [`map_create`] are refused, whose keys and values have other sizes.
+/// Bytes of one value of `map`. Other maps than those of [`map_create`] are refused, whose keys and values have other sizes than they say.
 fn value_bytes(map: BorrowedFd<'_>) -> io::Result<usize> {
     // struct bpf_map_info: type, id, key_size, value_size, max_entries, map_flags
     let [kind, _, key_size, value_size, _, _] = info(map)?;
-    let size = value_size as usize;
-    match kind {
-        _ if key_size != 4 => Err(wrong_size()),
-        _ if kind == MapKind::PerCpuArray as u32 => Ok(size.next_multiple_of(8) * possible_cpus()?),
-        _ if [MapKind::Hash, MapKind::Array, MapKind::Xsk].iter().any(|plain| *plain as u32 == kind) => Ok(size),
-        _ => Err(wrong_size()),
-    }
+    let ours = [MapKind::Hash, MapKind::Array, MapKind::Xsk].iter().any(|ours| *ours as u32 == kind);
+    if ours && key_size == 4 { Ok(value_size as usize) } else { Err(wrong_size()) }
 }
 
 fn wrong_size() -> io::Error {
     io::Error::from_raw_os_error(libc::EINVAL)
 }
 
-/// Writes an element. `value` has the map's value size; of a per-CPU map one after the other, each a multiple of 8 bytes.
+/// Writes an element. `value` has the map's value size.
 ///
 /// # Errors
 /// What bpf(2) says; `EINVAL` when the value has not the map's size.
@@ -156,23 +146,6 @@ pub fn map_update(map: BorrowedFd<'_>, key: u32, value: &[u8]) -> io::Result<()>
 /// What bpf(2) says.
 pub fn map_set_socket(map: BorrowedFd<'_>, key: u32, socket: BorrowedFd<'_>) -> io::Result<()> {
     map_update(map, key, &(socket.as_raw_fd() as u32).to_ne_bytes())
-}
-
-/// Reads an element: [`map_update`]'s bytes.
-///
-/// # Errors
-/// What bpf(2) says.
-pub fn map_lookup(map: BorrowedFd<'_>, key: u32) -> io::Result<Vec<u8>> {
-    let key = [key];
-    let mut value = vec![0; value_bytes(map)?];
-    let mut attr = MapElem {
-        map: map.as_raw_fd() as u32,
-        key: address(&key),
-        value: address_mut(&mut value),
-        ..MapElem::default()
-    };
-    bpf(Command::MapLookupElem, &mut attr)?;
-    Ok(value)
 }
 
 /// Takes an element out.
@@ -200,19 +173,6 @@ struct OneFd {
 }
 // SAFETY: one u32.
 unsafe impl Attr for OneFd {}
-
-/// The processors that there could be, which is what per-CPU maps have values for.
-fn possible_cpus() -> io::Result<usize> {
-    static POSSIBLE: OnceLock<usize> = OnceLock::new();
-    if let Some(&known) = POSSIBLE.get() {
-        return Ok(known);
-    }
-    let text = std::fs::read_to_string("/sys/devices/system/cpu/possible")?;
-    // Ranges, the last of which ends with the highest number: 0-3,8-11.
-    let last = text.trim().rsplit([',', '-']).next().and_then(|number| number.parse::<usize>().ok());
-    let count = last.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))? + 1;
-    Ok(*POSSIBLE.get_or_init(|| count))
-}
 
 /// What a program is for, and where it will be attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

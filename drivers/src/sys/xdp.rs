@@ -28,6 +28,7 @@ pub enum RingKind {
 }
 
 /// The words of a mapped ring.
+#[derive(Clone)]
 pub struct MappedRing {
     /// Written by who puts entries in.
     pub producer: View<AtomicU32>,

@@ -3,7 +3,7 @@
 use crate::common::{LIMIT, bytes_of, frame, netmap_name, read, sh, with_cable};
 use crate::{Driver, in_each_mode, options, packet_socket, port_on, queued, with_each_driver};
 use drivers::af_xdp::{Mode, Options, open};
-use drivers::bpf::{Counters, XdpProgram, attach_xdp};
+use drivers::bpf::{XdpProgram, attach_xdp};
 use drivers::sys::bpf::{MapKind, XdpMode, map_create};
 use drivers::sys::interface::Interface;
 use nm_core::{Port, PortError};
@@ -53,8 +53,7 @@ fn a_card_with_somebodys_program_is_refused_by_its_name() {
         }
         // A program of another name.
         let map = map_create(MapKind::Xsk, "theirs", 4, 1, 0).unwrap();
-        let counters = Counters::new().unwrap();
-        let insns = XdpProgram::new(map.as_fd(), &counters).insns(None).unwrap();
+        let insns = XdpProgram::new(map.as_fd()).insns(None).unwrap();
         let kind = drivers::sys::bpf::ProgramKind::Xdp { frags: false, card: None };
         let (program, _) = drivers::sys::bpf::program_load(kind, "somebody_else", &insns).expect("loads");
         let link = attach_xdp(program.as_fd(), index, hook).unwrap();

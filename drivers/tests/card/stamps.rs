@@ -6,7 +6,7 @@ use crate::common::{frame, netmap_name, read, skipped, with_cable};
 use crate::{options, packet_socket, send_all};
 use drivers::af_xdp::{Mode, Options, open};
 use drivers::bpf::btf::Function;
-use drivers::bpf::{CardTime, Counters, Filtering, METADATA_LEN, Metadata, XdpProgram};
+use drivers::bpf::{CardTime, Filtering, METADATA_LEN, Metadata, XdpProgram};
 use drivers::stamping::{CardTimes, offered};
 use drivers::sys::bpf::{MapKind, ProgramKind, map_create, program_load, program_test_run, program_test_run_stamped};
 use drivers::sys::card::CardClock;
@@ -18,7 +18,7 @@ use filter::engine::ebpf::{Asm, Insn, Op, Operand, Reg, Width, XdpFilter};
 use filter::insn::op::*;
 use nm_core::Port;
 use nm_core::sys::realtime_ns;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,15 +43,14 @@ fn answering(mut insns: Vec<Insn>, code: i32, time: u64) -> Vec<Insn> {
     insns
 }
 
-/// Where programs can be loaded; says so where not.
-fn counters() -> Option<Counters> {
-    Counters::new().map_err(|error| skipped(&error.to_string())).ok()
+/// A map for the sockets of programs, where these can be loaded; says so where not.
+fn sockets() -> Option<OwnedFd> {
+    map_create(MapKind::Xsk, "stamps", 4, 1, 0).map_err(|error| skipped(&format!("a map of sockets: {error}"))).ok()
 }
 
 #[test]
 fn a_program_takes_the_cards_time_and_the_hosts_where_there_is_none() {
-    let Some(counters) = counters() else { return };
-    let sockets = map_create(MapKind::Xsk, "stamps", 4, 1, 0).expect("a map");
+    let Some(sockets) = sockets() else { return };
     let program = [
         filter::Insn::new(LD | H | ABS, 12),
         filter::Insn::jump(JMP | JEQ, 0x88b5, 0, 1),
@@ -63,7 +62,7 @@ fn a_program_takes_the_cards_time_and_the_hosts_where_there_is_none() {
     const ENODATA: i32 = -61;
     for filter in [Filtering::Nothing, Filtering::Fixed(&filter)] {
         let card_time = Some(CardTime { ifindex: 0, function: FUNCTION });
-        let parts = XdpProgram { filter, generation: 7, card_time, ..XdpProgram::new(sockets.as_fd(), &counters) };
+        let parts = XdpProgram { filter, generation: 7, card_time, ..XdpProgram::new(sockets.as_fd()) };
         for (code, told, by_card) in [(0, STAMP, true), (0, 0, false), (ENODATA, STAMP, false), (ENODATA, 0, false)] {
             let insns = answering(parts.insns(None).expect("instructions"), code, told);
             let kind = ProgramKind::Xdp { frags: false, card: None };
@@ -157,7 +156,7 @@ fn send_stamped(to: &str, frame: &[u8], stamp_ns: u64) -> std::io::Result<()> {
 
 #[test]
 fn a_packet_socket_gives_the_cards_stamps_to_who_asked() {
-    if counters().is_none() {
+    if sockets().is_none() {
         return;
     }
     // Both kinds of the kernel's rings.
@@ -199,13 +198,12 @@ fn a_program_that_puts_tags_back_asks_for_times_too() {
         return skipped("this kernel tells XDP programs nothing beside a frame (Linux 6.8, BTF)");
     };
     with_cable(|| {
-        let Some(counters) = counters() else { return };
-        let sockets = map_create(MapKind::Xsk, "stamps", 4, 1, 0).expect("a map");
+        let Some(sockets) = sockets() else { return };
         let ifindex = Interface::find("va").expect("va").index;
         let tags = Some(drivers::bpf::Tags { ifindex, function: tag });
         let card_time = Some(CardTime { ifindex, function: time });
         for frags in [false, true] {
-            let parts = XdpProgram { frags, tags, card_time, ..XdpProgram::new(sockets.as_fd(), &counters) };
+            let parts = XdpProgram { frags, tags, card_time, ..XdpProgram::new(sockets.as_fd()) };
             parts.load().expect("loads");
         }
     });

@@ -6,7 +6,7 @@ use crate::{Driver, options, packet, packet_socket, port_on, send_all};
 use drivers::Way;
 use drivers::af_xdp::{Mode, open};
 use drivers::bpf::btf::Function;
-use drivers::bpf::{Counters, Filtering, Link, Tags, XdpProgram, attach_tcx};
+use drivers::bpf::{Filtering, Link, Tags, XdpProgram, attach_tcx};
 use drivers::sys::bpf::{MapKind, ProgramKind, TcHook, map_create, program_load};
 use drivers::sys::interface::Interface;
 use filter::engine::ebpf::{Asm, If, Insn, Op, Operand, Reg, Width, XdpFilter};
@@ -183,11 +183,9 @@ fn the_verifier_walks_a_filter_once_whether_a_frame_had_a_tag_or_not() {
         classic.push(insn(6, 0, 0, 0));
         let filter = XdpFilter::new(&classic).expect("a filter");
         let map = map_create(MapKind::Xsk, "test", 4, 1, 0).expect("a map");
-        let counters = Counters::new().expect("counters");
         let card = Interface::find("va").expect("va").index;
         let walked = |tags: Option<Tags>| {
-            let parts =
-                XdpProgram { filter: Filtering::Fixed(&filter), tags, ..XdpProgram::new(map.as_fd(), &counters) };
+            let parts = XdpProgram { filter: Filtering::Fixed(&filter), tags, ..XdpProgram::new(map.as_fd()) };
             let kind = ProgramKind::Xdp { frags: false, card: tags.map(|tags| tags.ifindex) };
             let (_, log) = program_load(kind, "tags", &parts.insns(None).expect("a program")).expect("loads");
             let told = log.split("processed ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());

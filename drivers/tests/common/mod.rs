@@ -1,7 +1,9 @@
 //! A network namespace for one test, with a cable in it; it goes with the test.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use drivers::bpf::{Filtering, XdpProgram};
 use nm_core::{Port, Woken};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -42,6 +44,12 @@ pub fn kernel_is_before(major: u32, minor: u32, what: &str) -> bool {
         skipped(&format!("{what}: Linux {major}.{minor}"));
     }
     before
+}
+
+/// The program that filters are written for into `map`; says so where the kernel does not take it.
+pub fn late_program(map: BorrowedFd<'_>, sockets: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let program = XdpProgram { filter: Filtering::Written(map), ..XdpProgram::new(sockets) }.load();
+    program.map_err(|error| skipped(&format!("a program for filters that come later: {error}"))).ok()
 }
 
 /// Runs a shell's line in the test's namespace.

@@ -5,6 +5,8 @@
 //! | `EBPF_PROGRAMS` | random programs (3,000) |
 //! | `EBPF_EXPRESSIONS` | generated expressions (3,000) |
 
+#[path = "../common/mod.rs"]
+mod common;
 mod kernel;
 #[path = "../../../filter/tests/programs/mod.rs"]
 mod programs;

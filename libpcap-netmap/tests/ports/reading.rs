@@ -47,6 +47,17 @@ fn frames_that_the_filter_refuses_end_no_wait_and_are_not_counted() {
 }
 
 #[test]
+fn frames_that_were_counted_while_they_waited_are_not_taken_back() {
+    let (r, t) = pair("vale12", 50);
+    (0..20).for_each(|n| t.send(n, 60));
+    assert_eq!(r.stats().ps_recv, 20);
+    r.set_filter("ether[14] = 7");
+    let mut seen = Vec::new();
+    assert_eq!(r.dispatch(-1, &mut seen), 1);
+    assert_eq!(r.stats().ps_recv, 20);
+}
+
+#[test]
 fn a_stream_of_refused_frames_ends_with_the_timeout_too() {
     let (r, t) = pair("vale11", 50);
     r.set_filter("ether[12:2] = 0x0800");

@@ -160,6 +160,12 @@ impl<T: Shared> View<T> {
     }
 }
 
+impl<T: Shared> Clone for View<T> {
+    fn clone(&self) -> View<T> {
+        View { at: self.at, keep: Arc::clone(&self.keep) }
+    }
+}
+
 impl<T: Shared> std::ops::Deref for View<T> {
     type Target = T;
     #[inline(always)]
@@ -175,6 +181,7 @@ unsafe impl<T: Shared> Send for View<T> {}
 unsafe impl<T: Shared> Sync for View<T> {}
 
 /// Words one after the other in a mapping that they keep alive (rule 4).
+#[derive(Clone)]
 pub struct Words {
     first: View<AtomicU64>,
     len: usize,

@@ -103,16 +103,6 @@ impl XdpFilter {
         }
     }
 
-    /// A filter that accepts what `program` does and more, for those that [`XdpFilter::new`] refuses: a frame that comes to an instruction
-    /// without meaning is accepted. Who runs the program itself on what this accepts has its verdict, and leaves the other frames to
-    /// the host: `ip6 protochain 17` takes IPv6 alone.
-    ///
-    /// # Errors
-    /// [`XdpRefusal::Invalid`], [`XdpRefusal::Tables`].
-    pub fn wider(program: &[Classic]) -> Result<XdpFilter, XdpRefusal> {
-        XdpFilter::new(&wider(program)?)
-    }
-
     /// What the only element of an array map has to hold for it, one word after the other in the machine's byte order. Empty: it needs
     /// no map.
     pub fn table(&self) -> &[u64] {
@@ -131,7 +121,9 @@ fn check(program: &[Classic]) -> Result<(), XdpRefusal> {
     program.iter().position(is_beside).map_or(Ok(()), |at| Err(XdpRefusal::Ancillary(at)))
 }
 
-/// The program that [`XdpFilter::wider`] is made of.
+/// A program that has a meaning at this hook, and accepts what `program` does: itself, or one that accepts more, where [`XdpFilter::new`] refuses
+/// it for a loop or what lies beside a packet. A frame that comes to such an instruction is accepted. Who runs the program itself on what this
+/// accepts has its verdict, and leaves the other frames to the host: `ip6 protochain 17` takes IPv6 alone.
 ///
 /// # Errors
 /// [`XdpRefusal::Invalid`].
