@@ -135,12 +135,12 @@ fn device_list_is_missing() {
 }
 
 #[test]
-fn second_handle_on_one_port_is_accepted_silently() {
+fn second_handle_on_one_port_takes_frames_from_the_first() {
     let sandbox = Sandbox::new();
     let run =
         sandbox.ours(cc::program("open_port.c")).args(["vale0:a", "vale0:a"]).finish_within(LIMIT).expect_success();
     let lines: Vec<&str> = run.stdout.lines().collect();
-    assert_eq!(lines[0], "vale0:a: activate 0: open");
-    assert!(lines[1].starts_with("vale0:a: activate -1: vale0:a: port is in use"), "{}", run.stdout);
+    // Each handle gets all of them: `a_process_opens_its_port_again_and_both_get_all_frames` of crate vale.
+    assert_eq!(lines[..2], ["vale0:a: activate 0: open"; 2]);
     sandbox.assert_clean();
 }

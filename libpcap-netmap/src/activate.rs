@@ -57,16 +57,17 @@ fn open(
     &Options { buffer_size, promiscuous, stamping, immediate, timeout_ms, .. }: &Options,
 ) -> Result<nm_core::Port, PortError> {
     let buffers = buffers(buffer_size);
+    // Programs open a device as often as they like.
+    let ours = vale::Options { rx_bufs: buffers, again: true, ..vale::Options::default() };
     let gather = (!immediate).then(|| batch_time(timeout_ms));
     let unsupported = |why| PortError::Unsupported { port: live.device.clone(), why };
     match &live.name {
         Err(error) => Err(PortError::Name(error.clone())),
-        Ok(PortName::Vale(name)) => vale::open(name, &vale::Options { rx_bufs: buffers, ..vale::Options::default() }),
+        Ok(PortName::Vale(name)) => vale::open(name, &ours),
         Ok(PortName::Netmap(name)) => {
-            let ours = drivers::Options::from_environment()?;
+            let asked = drivers::Options::from_environment()?;
             let options =
-                drivers::Options { rx_slots: buffers, promiscuous, stamping, gather, late_filter: true, ..ours };
-            let ours = vale::Options { rx_bufs: buffers, ..vale::Options::default() };
+                drivers::Options { rx_slots: buffers, promiscuous, stamping, gather, late_filter: true, ..asked };
             let pipe = if options.wants_module() { None } else { vale::open_pipe(name, &ours) };
             pipe.unwrap_or_else(|| drivers::open(name, &options))
         }

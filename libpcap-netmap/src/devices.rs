@@ -268,8 +268,9 @@ pub unsafe extern "C" fn pcap_lookupdev(errbuf: *mut c_char) -> *mut c_char {
     unsafe { with_system(errbuf, std::ptr::null_mut(), |s| (s.pcap_lookupdev)(errbuf)) }
 }
 
-/// The IPv4 network and mask of a device, in network byte order. A card's rings have those of the card; a switch's port has
-/// none, which is an error as for any interface without one.
+/// The IPv4 network and mask of a device, in network byte order. A card's rings have those of the card. A port of a switch
+/// is of no network: both are 0, as libpcap says of devices that are no interfaces of the host's (`any`, `dag0`); programs give up where
+/// this fails.
 ///
 /// # Safety
 /// `device` is NULL or NUL-terminated; `net` and `mask` may be written; `errbuf` as in [`pcap_lookupdev`].
@@ -294,8 +295,10 @@ pub unsafe extern "C" fn pcap_lookupnet(
                     with_system(errbuf, PCAP_ERROR, |s| (s.pcap_lookupnet)(card.as_ptr(), net, mask, errbuf))
                 }
                 Ok(_) => {
-                    Errbuf::write(errbuf, format_args!("{name}: no IPv4 address assigned"));
-                    PCAP_ERROR
+                    for place in [net, mask].into_iter().filter(|place| !place.is_null()) {
+                        place.write(0);
+                    }
+                    0
                 }
                 Err(error) => {
                     Errbuf::write(errbuf, format_args!("{error}"));

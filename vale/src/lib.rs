@@ -38,11 +38,13 @@ pub struct Options {
     pub rx_bufs: Option<u32>,
     /// Slots of the transmit ring (its memory is taken on first use): 16 to 262,144.
     pub tx_slots: u32,
+    /// The name may be that of a port which this process has open: both get all frames for it, and none that the other sends.
+    pub again: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { rx_bufs: None, tx_slots: 1024 }
+        Options { rx_bufs: None, tx_slots: 1024, again: false }
     }
 }
 

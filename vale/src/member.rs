@@ -80,9 +80,14 @@ impl Member {
         let bufs = options.rx_bufs.unwrap_or(RX_BUFS).clamp(MIN_SHARED, MAX_SLOTS / SHARERS);
         let layout = Layout { rx_slots: bufs * SHARERS, tx_slots: slots(options.tx_slots) };
 
+        // Asked before the list is locked and dropped after: the last owner of a member locks it to leave.
+        let open_here = if options.again { here() } else { Vec::new() };
         let registry = switch.change()?;
         registry.reap();
-        let taken = |(_, e): (usize, _)| crate::registry::entry_kind(e) == kind && entry_name(e) == short;
+        let taken = |(index, e): (usize, _)| {
+            let named_so = crate::registry::entry_kind(e) == kind && entry_name(e) == short;
+            named_so && !open_here.iter().any(|m| m.is_at(&switch, index))
+        };
         if kind == PortKind::Port && switch.taken().any(taken) {
             return Err(PortError::InUse { port: full_name });
         }
@@ -255,14 +260,27 @@ impl PortControl for Member {
 }
 
 impl Member {
+    /// Whether a child made by fork has the port, too, or is the one who asks.
+    fn is_shared(&self) -> bool {
+        std::process::id() != self.opener || sys::forks() != self.forks
+    }
+
+    /// Whether it is the owner of an entry of `switch`, and belongs to this process alone.
+    fn is_at(&self, switch: &Switch, index: usize) -> bool {
+        // ORDER: Relaxed; the generation changes only under the registry's lock, which the caller has.
+        let generation = switch.page.ports[index].generation.load(Ordering::Relaxed);
+        let here = self.index == index && self.generation == generation && self.switch.is_same(switch);
+        // ORDER: Relaxed; one that is leaving keeps its entry until it has the lock.
+        here && !self.is_shared() && !self.left.load(Ordering::Relaxed)
+    }
+
     /// Leaves the switch, once. The memory stays mapped until the last half of the port is dropped.
     fn leave(&self) {
         // A child made by fork shares the open files, and the port: a daemon's parent, for one, ends at once, while the
         // child reads on. When the last of them ends, the kernel gives back the mark of life, and the next opener
         // clears up.
-        let shared = std::process::id() != self.opener || sys::forks() != self.forks;
         // ORDER: Relaxed; only picks one of several that leave.
-        if shared || self.left.swap(true, Ordering::Relaxed) {
+        if self.is_shared() || self.left.swap(true, Ordering::Relaxed) {
             return;
         }
         let Ok(registry) = self.switch.change() else { return };
@@ -291,6 +309,11 @@ pub fn remember(member: &Arc<Member>) {
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     open.retain(|m| m.strong_count() > 0);
     open.push(Arc::downgrade(member));
+}
+
+/// The ports that this process has open.
+fn here() -> Vec<Arc<Member>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
 }
 
 /// Leaves all switches. For the end of a process that does not close its ports, as many programs don't: their files

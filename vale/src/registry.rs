@@ -149,6 +149,12 @@ impl Switch {
         self.own.load(Ordering::Relaxed) != index && !sys::byte_is_locked(&self.file, ALIVE + index as i64)
     }
 
+    /// Whether the other one is this switch, and not a later one of its name.
+    pub fn is_same(&self, other: &Switch) -> bool {
+        let identity = |s: &Switch| s.file.metadata().map(|m| (m.dev(), m.ino())).ok();
+        identity(self).is_some_and(|this| identity(other) == Some(this))
+    }
+
     /// Opens one of the ports' files.
     pub fn open_port_file(&self, name: &Path, flags: i32) -> io::Result<File> {
         sys::openat(self.ports.as_fd(), name, flags | O_NOFOLLOW, 0o666)

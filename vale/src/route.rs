@@ -23,14 +23,28 @@ pub enum Target {
     Nobody,
 }
 
+impl Target {
+    /// Whether such a frame is for `port`.
+    #[inline(always)]
+    pub fn is(self, port: u8, namesakes: &[(u8, u8)]) -> bool {
+        match self {
+            Target::One(one) => one == port || namesakes.contains(&(one, port)),
+            Target::Flood => true,
+            Target::Nobody => false,
+        }
+    }
+}
+
 /// A sender's copy of the list, and the ports that it has mapped.
 pub struct Routes {
     generation: Option<u32>,
     peers: Vec<Option<Box<Peer>>>,
     /// Entries that could not be mapped at this generation of the list.
     unreachable: Vec<bool>,
-    /// Ordinary ports, not our own.
+    /// Ordinary ports, not our own, nor such of our name.
     pub ports: Vec<u8>,
+    /// (port, another of its name), both ways round: what is for one is for all of them.
+    pub namesakes: Vec<(u8, u8)>,
     /// Who sees all that we send: listeners, and monitors of what we send.
     pub listeners: Vec<u8>,
     /// (port, who sees what it receives).
@@ -72,6 +86,7 @@ impl Routes {
             peers: (0..PORTS).map(|_| None).collect(),
             unreachable: vec![false; PORTS],
             ports: Vec::new(),
+            namesakes: Vec::new(),
             listeners: Vec::new(),
             monitors: Vec::new(),
             owner_generation: vec![0; PORTS],
@@ -95,6 +110,7 @@ impl Routes {
     fn read(&mut self, member: &Member, generation: u32) {
         self.generation = Some(generation);
         self.ports.clear();
+        self.namesakes.clear();
         self.listeners.clear();
         self.monitors.clear();
         self.unreachable.fill(false);
@@ -109,10 +125,14 @@ impl Routes {
             let number = index as u8;
             match entry_kind(entry) {
                 PortKind::Port => {
-                    names.push((entry_name(entry), number));
-                    if index != member.index {
+                    let name = entry_name(entry);
+                    if index != member.index && name != member.short_name {
                         self.ports.push(number);
+                        for (_, other) in names.iter().filter(|(n, _)| *n == name) {
+                            self.namesakes.extend([(*other, number), (number, *other)]);
+                        }
                     }
+                    names.push((name, number));
                 }
                 PortKind::Listener => self.listeners.push(number),
                 PortKind::MonitorTx => {
@@ -124,7 +144,8 @@ impl Routes {
             }
         }
         for (monitor, name) in watched {
-            self.monitors.extend(names.iter().filter(|(n, _)| *n == name).map(|(_, port)| (*port, monitor)));
+            // Of namesakes the first: each of them gets the same.
+            self.monitors.extend(names.iter().find(|(n, _)| *n == name).map(|(_, port)| (*port, monitor)));
         }
         for (index, peer) in self.peers.iter_mut().enumerate() {
             if peer.as_ref().is_some_and(|p| !taken[index] || p.generation != self.owner_generation[index]) {
@@ -136,7 +157,7 @@ impl Routes {
     /// Nobody but the destination sees a frame.
     #[inline(always)]
     pub fn is_quiet(&self) -> bool {
-        self.listeners.is_empty() && self.monitors.is_empty()
+        self.listeners.is_empty() && self.monitors.is_empty() && self.namesakes.is_empty()
     }
 
     /// A port, mapped on first use; `None` when it can't be.

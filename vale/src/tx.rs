@@ -342,10 +342,15 @@ fn forward(
     give: &mut Give<'_>,
 ) -> (u32, u32) {
     let mut asked = [0u64; PORTS.div_ceil(64)];
+    let mut ask = |port: u8| asked[usize::from(port) / 64] |= 1 << (port % 64);
     let mut flood = false;
+    let namesakes = std::mem::take(&mut routes.namesakes);
     for (_, target) in batch {
         match target {
-            Target::One(port) => asked[usize::from(*port) / 64] |= 1 << (port % 64),
+            Target::One(port) => {
+                ask(*port);
+                namesakes.iter().filter(|(of, _)| of == port).for_each(|(_, other)| ask(*other));
+            }
             Target::Flood => flood = true,
             Target::Nobody => {}
         }
@@ -360,8 +365,8 @@ fn forward(
         let watched = routes.monitors.iter().any(|(p, _)| *p == port);
         arrived.clear();
         if let Some(peer) = routes.peer(sender.member, port) {
-            let mut is_for_it = |_, target| {
-                let yes = target == Target::Flood || target == Target::One(port);
+            let mut is_for_it = |_, target: Target| {
+                let yes = target.is(port, &namesakes);
                 wanted += u32::from(yes);
                 yes
             };
@@ -387,5 +392,6 @@ fn forward(
             give(peer, true, &mut |_, _| true, &mut |_| {});
         }
     }
+    routes.namesakes = namesakes;
     (wanted, made)
 }

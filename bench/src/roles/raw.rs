@@ -176,7 +176,7 @@ pub fn hold(args: &Args) -> Result<(), String> {
 /// kernel does to find memory for half a gigabyte of rings, and to take it back, would be measured, too.
 pub fn crowd(args: &Args) -> Result<(), String> {
     let (switch, count) = (args.text("switch")?, args.number::<u32>("count")?);
-    let small = vale::Options { rx_bufs: Some(64), tx_slots: 16 };
+    let small = vale::Options { rx_bufs: Some(64), tx_slots: 16, ..vale::Options::default() };
     let mut ports = Vec::new();
     serve(|_| {
         ports = match ports.is_empty() {

@@ -37,14 +37,27 @@ fn options_are_refused_after_activation() {
 
 #[test]
 fn a_failed_activation_can_be_tried_again() {
-    let first = Pcap::open("vales2:a", 0);
-    let second = Pcap::create("vales2:a");
+    let p = Pcap::create("vales2:a");
     // SAFETY: an open handle.
     unsafe {
-        assert_eq!(pcap_activate(second.0), PCAP_ERROR);
-        assert!(second.error().starts_with("vales2:a: port is in use"), "{}", second.error());
-        drop(first);
-        assert_eq!(pcap_activate(second.0), 0);
+        assert_eq!(pcap_set_rfmon(p.0, 1), 0);
+        assert_eq!(pcap_activate(p.0), PCAP_ERROR_RFMON_NOTSUP);
+        assert_eq!(pcap_set_rfmon(p.0, 0), 0);
+        assert_eq!(pcap_activate(p.0), 0);
+    }
+}
+
+#[test]
+fn a_port_has_several_handles_and_no_network() {
+    let (first, second) = (Pcap::open("vales5:a", 0), Pcap::open("vales5:a", 0));
+    drop(first);
+    let third = Pcap::open("vales5:a", 0);
+    // SAFETY: open handles; the places are locals.
+    unsafe {
+        assert_eq!((pcap_datalink(second.0), pcap_datalink(third.0)), (DLT_EN10MB, DLT_EN10MB));
+        let (mut net, mut mask) = (1, 1);
+        let code = pcap_lookupnet(c"vales5:a".as_ptr(), &raw mut net, &raw mut mask, std::ptr::null_mut());
+        assert_eq!((code, net, mask), (0, 0, 0));
     }
 }
 

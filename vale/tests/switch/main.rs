@@ -437,13 +437,56 @@ fn a_reader_who_spins_gets_a_stream_whole_and_in_order() {
 #[test]
 fn a_name_is_taken_once_and_a_switch_has_254_ports() {
     let place = Place::new();
-    let small = Options { rx_bufs: Some(64), tx_slots: 16 };
+    let small = Options { rx_bufs: Some(64), tx_slots: 16, ..Options::default() };
     let ports: Vec<_> = (0..254).map(|i| vale::open(&name(&format!("vale0:p{i}")), &small).unwrap()).collect();
     assert!(matches!(vale::open(&name("vale0:p7"), &small), Err(PortError::InUse { .. })));
     assert!(matches!(vale::open(&name("vale0:x"), &small), Err(PortError::SwitchFull { .. })));
     assert_eq!(vale::switches().unwrap()[0].ports.len(), 254);
     drop(ports);
     assert!(vale::switches().unwrap().is_empty() && place.is_empty());
+}
+
+/// As programs do that open a device a second time to ask for its link type, or sniff in one thread and send in another.
+#[test]
+fn a_process_opens_its_port_again_and_both_get_all_frames() {
+    let place = Place::new();
+    let again = || vale::open(&name("vale0:b"), &Options { again: true, ..Options::default() }).unwrap();
+    let (mut a, mut c, mut first) = (open("vale0:a"), open("vale0:c"), open("vale0:b"));
+    let mut second = again();
+    // Flooded, then to a learned address whichever of the two it was learned from; one frame a call and in batches.
+    for (by_first, addresses) in [(true, 7), (false, 8)] {
+        let to = frame(addresses, 1, 60, 1);
+        a.tx.inject(&to, false).unwrap();
+        assert_eq!([receive(&mut first), receive(&mut second)], [Some(to.clone()), Some(to.clone())]);
+        assert!(receive(&mut c).is_some());
+        let sender = if by_first { &mut first } else { &mut second };
+        sender.tx.inject(&frame(1, addresses, 60, 2), false).unwrap();
+        assert!(receive(&mut a).is_some() && receive(&mut c).is_none());
+        assert_eq!([receive(&mut first), receive(&mut second)], [None, None], "a port does not see its own frames");
+        a.tx.inject(&to, false).unwrap();
+        let ring = a.tx.ring().unwrap();
+        (0..3).for_each(|_| assert!(ring.put(&to)));
+        a.tx.txsync(false).unwrap();
+        for port in [&mut first, &mut second] {
+            (0..4).for_each(|_| assert_eq!(receive(port).as_deref(), Some(&to[..])));
+            assert!(receive(port).is_none());
+        }
+        assert!(receive(&mut c).is_none());
+    }
+    // One that nobody reads keeps nothing from the other.
+    for mark in 0..20_000u32 {
+        let f = frame(7, 1, 60, mark as u8);
+        a.tx.inject(&f, false).unwrap();
+        assert_eq!(receive(&mut second), Some(f), "frame {mark}");
+    }
+    drop(first);
+    a.tx.inject(&frame(7, 1, 60, 0), false).unwrap();
+    assert!(receive(&mut second).is_some() && receive(&mut c).is_some());
+    let mut first = again();
+    a.tx.inject(&frame(7, 1, 60, 0), false).unwrap();
+    assert!(receive(&mut first).is_some() && receive(&mut second).is_some());
+    drop((a, c, first, second));
+    assert!(place.is_empty());
 }
 
 #[test]
