@@ -39,6 +39,11 @@ same! { refusals, "refusals.c": before_activation, after_activation, wrong_value
 
 same! { reentry, "reentry.c": inject_in_handler, stats_in_handler, jump_out_of_loop, two_threads }
 
+same! { cancelling, "cancelling.c":
+    in_loop, in_loop_at_once, in_loop_with_timeout, in_dispatch, in_next_ex, while_frames_come, while_sending,
+    in_handler, with_files,
+}
+
 same! { throwing, "throwing.cc": out_of_loop, out_of_dispatch }
 
 // Where the system's library does less, or a port can do more than a network card.

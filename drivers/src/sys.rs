@@ -16,6 +16,7 @@ pub mod netlink;
 pub mod netmap;
 pub mod packet;
 pub mod tap;
+mod uncancelled;
 pub mod wait;
 pub mod xdp;
 

@@ -207,7 +207,7 @@ unsafe fn go_on(file: *mut FILE, header: Header, what: &str) -> Result<(), Strin
 /// # Safety
 /// `dumper` is NULL or open; `header` and `packet` belong together.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pcap_dump(dumper: *mut c_uchar, header: *const pcap_pkthdr, packet: *const c_uchar) {
+pub unsafe extern "C-unwind" fn pcap_dump(dumper: *mut c_uchar, header: *const pcap_pkthdr, packet: *const c_uchar) {
     // SAFETY: by the caller's promise.
     unsafe {
         if let (false, Some(h)) = (dumper.is_null(), header.as_ref()) {

@@ -3,6 +3,7 @@
 //! A panic becomes the function's documented error, its text goes to the handle's error buffer and the handle is
 //! poisoned. Callbacks of the application never run inside a guard: their exceptions are not ours to catch.
 
+use crate::cancel;
 use crate::error::Errbuf;
 use crate::handle::Live;
 use crate::offline::Offline;
@@ -14,15 +15,23 @@ use std::sync::Once;
 
 thread_local!(static PLACE: RefCell<String> = const { RefCell::new(String::new()) });
 
-/// Runs `body` for a handle of ours; a panic poisons the handle and gives `on_panic`.
+/// Runs `body` for a handle of ours; a panic poisons the handle and gives `on_panic`. The thread is not cancelled meanwhile.
 #[inline]
 pub(crate) fn live<T>(live: &Live, on_panic: T, body: impl FnOnce() -> T) -> T {
+    let _held = cancel::hold();
+    live_quick(live, on_panic, body)
+}
+
+/// As [`live`], for what is called for each frame: `body` has no cancellation points but such that hold.
+#[inline]
+pub(crate) fn live_quick<T>(live: &Live, on_panic: T, body: impl FnOnce() -> T) -> T {
     catch(|text| live.poison(text), on_panic, body)
 }
 
-/// Runs `body` for a savefile's handle; a panic poisons the handle and gives `on_panic`.
+/// Runs `body` for a savefile's handle; a panic poisons the handle and gives `on_panic`. The thread is not cancelled meanwhile.
 #[inline]
 pub(crate) fn offline<T>(offline: &Offline, on_panic: T, body: impl FnOnce() -> T) -> T {
+    let _held = cancel::hold();
     catch(|text| offline.poison(text), on_panic, body)
 }
 
@@ -37,11 +46,21 @@ fn catch<T>(poison: impl FnOnce(&str), on_panic: T, body: impl FnOnce() -> T) ->
     }
 }
 
-/// Runs `body` where there is no handle; a panic's text goes to `errbuf`, which may be NULL.
+/// Runs `body` where there is no handle; a panic's text goes to `errbuf`, which may be NULL. The thread is not cancelled meanwhile.
 ///
 /// # Safety
 /// `errbuf` is NULL or has `PCAP_ERRBUF_SIZE` writable bytes.
 pub(crate) unsafe fn errbuf<T>(errbuf: *mut c_char, on_panic: T, body: impl FnOnce() -> T) -> T {
+    let _held = cancel::hold();
+    // SAFETY: by the caller's promise.
+    unsafe { errbuf_quick(errbuf, on_panic, body) }
+}
+
+/// As [`errbuf()`], for what is called for each frame: `body` has no cancellation points.
+///
+/// # Safety
+/// As [`errbuf()`].
+pub(crate) unsafe fn errbuf_quick<T>(errbuf: *mut c_char, on_panic: T, body: impl FnOnce() -> T) -> T {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => value,
         Err(payload) => {

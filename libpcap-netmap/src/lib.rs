@@ -22,6 +22,7 @@
 pub mod abi;
 mod activate;
 mod blocking;
+mod cancel;
 mod chosen;
 mod create;
 mod dead;

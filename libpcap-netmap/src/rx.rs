@@ -17,6 +17,7 @@
 mod refill;
 
 use crate::abi::*;
+use crate::cancel;
 use crate::dead::NO_PACKETS;
 use crate::filter::Program;
 use crate::guard;
@@ -236,7 +237,7 @@ unsafe fn run(
     };
     let here = Mark::here();
     if !looping {
-        match guard::live(live, Err(PCAP_ERROR), || glance(live, live.active()?)) {
+        match guard::live_quick(live, Err(PCAP_ERROR), || glance(live, live.active()?)) {
             Ok(Glance::Frame(frame)) => {
                 if let Ok(active) = live.active() {
                     // SAFETY: as in `refill`; the window is empty, or there had been no glance at the ring.
@@ -253,15 +254,19 @@ unsafe fn run(
         Ok(active) => unsafe { !(*active.rx.get()).is_nested(here) },
         Err(code) => return code,
     };
-    let mut round = Round { budget: None, looping, nested: !outermost, deadline: None };
+    let mut round = Round::new(looping, !outermost);
     // 64 bits: a loop without a limit passes what C's int holds.
     let mut delivered: u64 = 0;
     let limit = u64::try_from(count).unwrap_or(0);
     let result = loop {
         // SAFETY: as in `refill`.
         if !live.active().is_ok_and(|active| round.begins_with_rest(live, unsafe { &mut *active.rx.get() })) {
-            match guard::live(live, Err(PCAP_ERROR), || refill(live, live.active()?, &mut round, delivered > 0)) {
+            match guard::live_quick(live, Err(PCAP_ERROR), || refill(live, live.active()?, &mut round, delivered > 0)) {
                 Ok(Refill::Frames) => {}
+                Ok(Refill::Paused) => {
+                    cancel::point();
+                    continue;
+                }
                 Ok(Refill::Over) => break delivered.min(c_int::MAX as u64) as c_int,
                 Err(code) => break code,
             }
@@ -306,7 +311,7 @@ fn leave_guarded(live: &Live, outermost: bool) {
     }
     // ORDER: Relaxed, both, as in `refill`.
     if active.unflushed.load(Ordering::Relaxed) != 0 || active.fd_asked.load(Ordering::Relaxed) {
-        guard::live(live, (), || leave(active));
+        guard::live_quick(live, (), || leave(active));
     }
 }
 
@@ -326,9 +331,12 @@ unsafe fn interrupted(p: *mut Handle, live: &Live, attention: u32, outermost: bo
     PCAP_ERROR_BREAK
 }
 
+/// A frame's header and bytes.
+type One = (*const pcap_pkthdr, *const c_uchar);
+
 /// One frame, for `pcap_next` and `pcap_next_ex`: its bytes, or NULL when there is none; the header is in `Rx`.
 #[inline(always)]
-fn read_one(live: &Live) -> Result<(*const pcap_pkthdr, *const c_uchar), c_int> {
+fn read_one(live: &Live) -> Result<One, c_int> {
     let active = live.active()?;
     // SAFETY: as in `refill`.
     let rx = unsafe { &mut *active.rx.get() };
@@ -338,21 +346,38 @@ fn read_one(live: &Live) -> Result<(*const pcap_pkthdr, *const c_uchar), c_int> 
             return Ok((&raw const rx.header, data));
         }
     }
-    guard::live(live, Err(PCAP_ERROR), || {
+    let mut round = None;
+    let found = guard::live_quick(live, Err(PCAP_ERROR), || {
         match glance(live, active)? {
-            Glance::Nothing => return Ok((std::ptr::null(), std::ptr::null())),
+            Glance::Nothing => return Ok(Some((std::ptr::null(), std::ptr::null()))),
             Glance::Frame(frame) => {
                 // SAFETY: as in `refill`; the reference from above is not used any more.
                 let rx = unsafe { &mut *active.rx.get() };
                 if let Some(header) = rx.header_of(&frame, &active.unflushed) {
                     rx.header = header;
-                    return Ok((&raw const rx.header, frame.data));
+                    return Ok(Some((&raw const rx.header, frame.data)));
                 }
             }
             Glance::More => {}
         }
-        read_one_slowly(live, active)
-    })
+        read_one_slowly(live, active, &mut round)
+    })?;
+    match found {
+        Some(found) => Ok(found),
+        None => read_on(live, &mut round),
+    }
+}
+
+/// Goes on with a call that came out of its guard to see whether its thread is cancelled.
+#[cold]
+fn read_on(live: &Live, round: &mut Option<Round>) -> Result<One, c_int> {
+    loop {
+        cancel::point();
+        let found = guard::live_quick(live, Err(PCAP_ERROR), || read_one_slowly(live, live.active()?, round))?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
+    }
 }
 
 #[inline(always)]
@@ -362,28 +387,30 @@ fn take_one(active: &Active, rx: &mut Rx) -> Option<*const c_uchar> {
     Some(data)
 }
 
+/// As [`read_one`], with a round. `None`: nothing yet, and the thread may have been cancelled.
 #[inline(never)]
-fn read_one_slowly(live: &Live, active: &Active) -> Result<(*const pcap_pkthdr, *const c_uchar), c_int> {
+fn read_one_slowly(live: &Live, active: &Active, round: &mut Option<Round>) -> Result<Option<One>, c_int> {
     // SAFETY: as in `refill`; used in between its calls only.
     let rx = active.rx.get();
     // SAFETY: as above.
     let nested = unsafe { (*rx).is_nested(Mark::here()) };
-    let mut round = Round { budget: None, looping: false, nested, deadline: None };
+    let round = round.get_or_insert_with(|| Round::new(false, nested));
     let result = loop {
-        match refill(live, active, &mut round, false) {
+        match refill(live, active, round, false) {
             Ok(Refill::Frames) => {
                 // SAFETY: as above.
                 if let Some(data) = unsafe { take_one(active, &mut *rx) } {
                     break Ok(data);
                 }
             }
+            Ok(Refill::Paused) => return Ok(None),
             Ok(Refill::Over) => break Ok(std::ptr::null()),
             Err(code) => break Err(code),
         }
     };
     leave(active);
     // SAFETY: the address of a field, nothing is read.
-    result.map(|data| (unsafe { &raw const (*rx).header }, data))
+    result.map(|data| Some((unsafe { &raw const (*rx).header }, data)))
 }
 
 /// Calls `callback` for frames until `count` were (not positive: for ever), an error, or `pcap_breakloop`.
@@ -439,7 +466,7 @@ pub unsafe extern "C-unwind" fn pcap_dispatch(
 /// # Safety
 /// `p` is NULL or an open handle that no other thread reads; the other pointers may be written through.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pcap_next_ex(
+pub unsafe extern "C-unwind" fn pcap_next_ex(
     p: *mut Handle,
     header: *mut *mut pcap_pkthdr,
     data: *mut *const c_uchar,
@@ -479,7 +506,7 @@ pub unsafe extern "C" fn pcap_next_ex(
 /// # Safety
 /// As [`pcap_next_ex`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pcap_next(p: *mut Handle, header: *mut pcap_pkthdr) -> *const c_uchar {
+pub unsafe extern "C-unwind" fn pcap_next(p: *mut Handle, header: *mut pcap_pkthdr) -> *const c_uchar {
     // SAFETY: by the caller's promise.
     let one = match unsafe { handle::source(p) } {
         None => return std::ptr::null(),

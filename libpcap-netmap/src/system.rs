@@ -22,6 +22,10 @@ macro_rules! functions {
         functions!(@ $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?;)*
             pcap_loop: unsafe extern "C-unwind" fn(*mut P, c_int, Option<pcap_handler>, *mut c_uchar) -> c_int;
             pcap_dispatch: unsafe extern "C-unwind" fn(*mut P, c_int, Option<pcap_handler>, *mut c_uchar) -> c_int;
+            pcap_next: unsafe extern "C-unwind" fn(*mut P, *mut pcap_pkthdr) -> *const c_uchar;
+            pcap_next_ex: unsafe extern "C-unwind" fn(*mut P, *mut *mut pcap_pkthdr, *mut *const c_uchar) -> c_int;
+            pcap_inject: unsafe extern "C-unwind" fn(*mut P, *const c_void, size_t) -> c_int;
+            pcap_sendpacket: unsafe extern "C-unwind" fn(*mut P, *const c_uchar, c_int) -> c_int;
         );
     };
     (@ $($name:ident: $type:ty;)*) => {
@@ -76,16 +80,12 @@ functions! {
     pcap_close: fn(*mut P);
     pcap_list_tstamp_types: fn(*mut P, *mut *mut c_int) -> c_int;
     pcap_free_tstamp_types: fn(*mut c_int);
-    pcap_next: fn(*mut P, *mut pcap_pkthdr) -> *const c_uchar;
-    pcap_next_ex: fn(*mut P, *mut *mut pcap_pkthdr, *mut *const c_uchar) -> c_int;
     pcap_breakloop: fn(*mut P);
     pcap_stats: fn(*mut P, *mut pcap_stat) -> c_int;
     pcap_setfilter: fn(*mut P, *mut bpf_program) -> c_int;
     pcap_setdirection: fn(*mut P, c_int) -> c_int;
     pcap_getnonblock: fn(*mut P, *mut c_char) -> c_int;
     pcap_setnonblock: fn(*mut P, c_int, *mut c_char) -> c_int;
-    pcap_inject: fn(*mut P, *const c_void, size_t) -> c_int;
-    pcap_sendpacket: fn(*mut P, *const c_uchar, c_int) -> c_int;
     pcap_geterr: fn(*mut P) -> *mut c_char;
     pcap_perror: fn(*mut P, *const c_char);
     pcap_datalink: fn(*mut P) -> c_int;

@@ -211,13 +211,13 @@ fn errno_text() -> String {
 /// # Safety
 /// `p` is NULL or an open handle; `frame` is NULL or has `size` readable bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pcap_inject(p: *mut Handle, frame: *const c_void, size: size_t) -> c_int {
+pub unsafe extern "C-unwind" fn pcap_inject(p: *mut Handle, frame: *const c_void, size: size_t) -> c_int {
     // SAFETY: by the caller's promise.
     match unsafe { handle::source(p) } {
         None => PCAP_ERROR,
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_inject)(s.p, frame, size) },
-        Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || {
+        Some(Source::Live(live)) => guard::live_quick(live, PCAP_ERROR, || {
             if !may_inject(size, &live.error) {
                 return PCAP_ERROR;
             }
@@ -234,13 +234,13 @@ pub unsafe extern "C" fn pcap_inject(p: *mut Handle, frame: *const c_void, size:
 /// # Safety
 /// As [`pcap_inject`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pcap_sendpacket(p: *mut Handle, frame: *const c_uchar, size: c_int) -> c_int {
+pub unsafe extern "C-unwind" fn pcap_sendpacket(p: *mut Handle, frame: *const c_uchar, size: c_int) -> c_int {
     // SAFETY: by the caller's promise.
     match unsafe { handle::source(p) } {
         None => PCAP_ERROR,
         // SAFETY: passed on.
         Some(Source::System(s)) => unsafe { (s.library.pcap_sendpacket)(s.p, frame, size) },
-        Some(Source::Live(live)) => guard::live(live, PCAP_ERROR, || {
+        Some(Source::Live(live)) => guard::live_quick(live, PCAP_ERROR, || {
             if !may_send(size, &live.error) {
                 return PCAP_ERROR;
             }

@@ -328,14 +328,14 @@ fn relax() {
 /// streams have longer turns: where they share processors with their receiver, each change of turns throws it off one.
 fn lease_pause(streams: bool) {
     #[cfg(not(loom))]
-    std::thread::sleep(Duration::from_micros(if streams { 1000 } else { 150 }));
+    crate::sys::nap(Duration::from_micros(if streams { 1000 } else { 150 }));
     #[cfg(loom)]
     let _ = streams;
 }
 
 fn pause_shortly() {
     #[cfg(not(loom))]
-    std::thread::sleep(Duration::from_micros(50));
+    crate::sys::nap(Duration::from_micros(50));
     #[cfg(loom)]
     loom::thread::yield_now();
 }

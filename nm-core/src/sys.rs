@@ -2,6 +2,9 @@
 //!
 //! Conditions that every block below relies on: C strings come from [`CString`], descriptors from [`OwnedFd`] or
 //! [`BorrowedFd`], and structs that the kernel fills are zeroed first.
+//!
+//! What is called between a frame's coming and going is called by its number: C's own functions would be cancellation points, at
+//! which `pthread_cancel` unwinds a thread's stack, and nothing of ours can be unwound by it.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -261,7 +264,7 @@ pub fn set_group(path: &Path, gid: u32) -> io::Result<()> {
 pub fn ring_fifo(fd: RawFd) -> bool {
     // SAFETY: one byte of static memory. A FIFO without readers raises SIGPIPE, so the descriptor is opened for
     // reading as well (see `Fifo`).
-    let r = unsafe { libc::write(fd, b"!".as_ptr().cast(), 1) };
+    let r = unsafe { libc::syscall(libc::SYS_write, fd, b"!".as_ptr(), 1usize) };
     r == 1 || io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN)
 }
 
@@ -269,7 +272,18 @@ pub fn ring_fifo(fd: RawFd) -> bool {
 pub fn drain_fifo(fd: RawFd) {
     let mut junk = [0u8; 64];
     // SAFETY: reads into a local buffer of the length given; the descriptor never blocks.
-    while unsafe { libc::read(fd, junk.as_mut_ptr().cast(), junk.len()) } == junk.len() as isize {}
+    while unsafe { libc::syscall(libc::SYS_read, fd, junk.as_mut_ptr(), junk.len()) } == junk.len() as libc::c_long {}
+}
+
+/// Sleeps. A signal may end it early.
+pub fn nap(time: Duration) {
+    let ts = libc::timespec {
+        tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: libc::c_long::from(time.subsec_nanos()),
+    };
+    let rest: *mut libc::timespec = std::ptr::null_mut();
+    // SAFETY: a timespec that outlives the call, and no place for what is left of it.
+    unsafe { libc::syscall(libc::SYS_clock_nanosleep, libc::CLOCK_MONOTONIC, 0, &raw const ts, rest) };
 }
 
 /// Whether a FIFO holds something.

@@ -173,7 +173,7 @@ fn wait_since(
         }
         // ORDER: Relaxed; a hint.
         if page.sleep.napping.load(Ordering::Relaxed) != 0 {
-            std::thread::sleep(SHORT_NAP);
+            nm_core::sys::nap(SHORT_NAP);
             continue;
         }
         let shared = page.drain.processor.is_here();

@@ -49,7 +49,7 @@ fn patiently<T>(nonblocking: bool, mut send: impl FnMut() -> io::Result<T>) -> i
                 if started.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
                     return Err(e);
                 }
-                std::thread::sleep(NAP);
+                nm_core::sys::nap(NAP);
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             other => return other,

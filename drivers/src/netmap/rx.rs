@@ -115,7 +115,7 @@ impl<D: Device> Rx<D> {
                     // An interface that is gone says so here; a ring that the module had to start anew goes on, but is no reason
                     // to come back at once.
                     self.sync()?;
-                    std::thread::sleep(NAP);
+                    nm_core::sys::nap(NAP);
                 }
                 Ok(false)
             }

@@ -121,7 +121,7 @@ impl Out {
             // Who waited for a processor meanwhile has not seen what it missed, and looks once more.
             let over = since.elapsed() >= PATIENCE;
             if !over {
-                std::thread::sleep(NAP);
+                nm_core::sys::nap(NAP);
             }
             self.sync(shared)?;
             if left(self) < before {

@@ -3,7 +3,7 @@
 pub mod blocks;
 pub mod frames;
 
-use super::{check, owned};
+use super::{check, owned, uncancelled};
 use crate::offload::{self, Offload};
 use blocks::BlockRing;
 use frames::FrameRing;
@@ -243,7 +243,7 @@ impl PacketSocket {
     /// `to`, or `None`.
     pub fn take_queued(&self, to: &mut [u8]) -> Option<usize> {
         // SAFETY: as many bytes of `to` as it has.
-        let n = unsafe { libc::recv(self.fd.as_raw_fd(), to.as_mut_ptr().cast(), to.len(), libc::MSG_DONTWAIT) };
+        let n = unsafe { uncancelled::recv(self.fd.as_raw_fd(), to.as_mut_ptr().cast(), to.len(), libc::MSG_DONTWAIT) };
         usize::try_from(n).ok()
     }
 
@@ -254,7 +254,7 @@ impl PacketSocket {
     pub fn send(&self, frame: &[u8], nonblocking: bool) -> io::Result<()> {
         let (fd, data) = (self.fd.as_raw_fd(), frame.as_ptr().cast());
         // SAFETY: rules 1 and 3.
-        check(unsafe { libc::send(fd, data, frame.len(), flags(nonblocking)) } as libc::c_long).map(drop)
+        check(unsafe { uncancelled::send(fd, data, frame.len(), flags(nonblocking)) }).map(drop)
     }
 
     /// Sends frames in order: how many were taken. At most [`MANY`] at once.
@@ -273,8 +273,8 @@ impl PacketSocket {
             count += 1;
         }
         // SAFETY: `count` messages of one piece each, whose bytes are borrowed for `'a`, longer than this call.
-        let n = unsafe { libc::sendmmsg(self.fd.as_raw_fd(), messages.as_mut_ptr(), count, flags(nonblocking)) };
-        Ok(check(n.into())? as usize)
+        let n = unsafe { uncancelled::sendmmsg(self.fd.as_raw_fd(), messages.as_mut_ptr(), count, flags(nonblocking)) };
+        Ok(check(n)? as usize)
     }
 
     fn set<T>(&self, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {

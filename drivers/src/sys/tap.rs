@@ -1,9 +1,9 @@
 //! A tap: an interface whose card is this process. It vanishes with the descriptor, however the process ends.
 
-use super::check;
 use super::interface::Request;
+use super::{check, uncancelled};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -42,8 +42,9 @@ impl Tap {
     /// # Errors
     /// What read(2) says.
     pub fn read(&self, to: &mut [u8]) -> io::Result<Option<usize>> {
-        match (&self.file).read(to) {
-            Ok(n) => Ok(Some(n)),
+        // SAFETY: rules 1 and 3.
+        match check(unsafe { uncancelled::read(self.file.as_raw_fd(), to.as_mut_ptr().cast(), to.len()) }) {
+            Ok(n) => Ok(Some(n as usize)),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(e) => Err(e),
         }
@@ -54,7 +55,8 @@ impl Tap {
     /// # Errors
     /// What write(2) says.
     pub fn write(&self, frame: &[u8]) -> io::Result<()> {
-        (&self.file).write(frame).map(drop)
+        // SAFETY: rules 1 and 3.
+        check(unsafe { uncancelled::write(self.file.as_raw_fd(), frame.as_ptr().cast(), frame.len()) }).map(drop)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sleeping until a descriptor says something: poll(2), eventfd(2), epoll(7).
 
-use super::{check, owned};
+use super::{check, owned, uncancelled};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
@@ -28,14 +28,13 @@ pub fn poll<const N: usize>(fds: [BorrowedFd<'_>; N], timeout: Option<Duration>)
 /// As [`poll`].
 pub fn poll_numbers<const N: usize>(fds: [RawFd; N], timeout: Option<Duration>) -> io::Result<[Ready; N]> {
     let mut polled = fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
-    let timeout = timeout.map(|t| libc::timespec {
+    let mut timeout = timeout.map(|t| libc::timespec {
         tv_sec: libc::time_t::try_from(t.as_secs()).unwrap_or(libc::time_t::MAX),
         tv_nsec: t.subsec_nanos().into(),
     });
-    let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-    let no_mask = std::ptr::null();
+    let timeout = timeout.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
     // SAFETY: rules 1 to 3: `N` pollfds that the kernel fills, a timespec or NULL.
-    check(unsafe { libc::ppoll(polled.as_mut_ptr(), N as libc::nfds_t, timeout, no_mask) }.into())?;
+    check(unsafe { uncancelled::ppoll(polled.as_mut_ptr(), N as libc::nfds_t, timeout) })?;
     let failed = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
     Ok(polled.map(|p| Ready { readable: p.revents & libc::POLLIN != 0, failed: p.revents & failed != 0 }))
 }
@@ -57,14 +56,14 @@ impl Event {
     pub fn set(&self) {
         let one = 1u64;
         // SAFETY: eight bytes of a local. A counter that is full stays set.
-        unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
+        unsafe { uncancelled::write(self.0.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
     }
 
     /// Clears it. True when it was set.
     pub fn clear(&self) -> bool {
         let mut count = 0u64;
         // SAFETY: eight bytes of a local; the descriptor never blocks.
-        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) > 0 }
+        unsafe { uncancelled::read(self.0.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) > 0 }
     }
 
     /// The descriptor.

@@ -3,7 +3,7 @@
 //! The kernel pins the pages of a UMEM for as long as a socket uses it, wherever else they are mapped or not; so the
 //! memory of this process is safe from it, whatever becomes of the mapping.
 
-use super::{check, owned};
+use super::{check, owned, uncancelled};
 use nm_core::shm::mapping::{Mapping, View, Words};
 use nm_core::sync::AtomicU32;
 use std::io;
@@ -198,15 +198,14 @@ impl XdpSocket {
     pub fn kick(&self) -> io::Result<()> {
         let (fd, nothing) = (self.0.as_raw_fd(), std::ptr::null());
         // SAFETY: no bytes and no address.
-        check(unsafe { libc::sendto(fd, nothing, 0, libc::MSG_DONTWAIT, std::ptr::null(), 0) } as libc::c_long)
-            .map(drop)
+        check(unsafe { uncancelled::send(fd, nothing, 0, libc::MSG_DONTWAIT) }).map(drop)
     }
 
     /// Makes the driver look at the fill ring.
     pub fn wake_receiver(&self) {
         let (fd, none) = (self.0.as_raw_fd(), std::ptr::null_mut());
         // SAFETY: room for no bytes and no address.
-        unsafe { libc::recvfrom(fd, none, 0, libc::MSG_DONTWAIT, std::ptr::null_mut(), std::ptr::null_mut()) };
+        unsafe { uncancelled::recv(fd, none, 0, libc::MSG_DONTWAIT) };
     }
 
     /// The counters.
@@ -287,14 +286,14 @@ impl Sleepers {
     }
 
     fn poll(&mut self, timeout: Option<Duration>, count: usize) -> io::Result<()> {
-        let timeout = timeout.map(|t| libc::timespec {
+        let mut timeout = timeout.map(|t| libc::timespec {
             tv_sec: libc::time_t::try_from(t.as_secs()).unwrap_or(libc::time_t::MAX),
             tv_nsec: t.subsec_nanos().into(),
         });
-        let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        let timeout = timeout.as_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
         let fds = self.polled.as_mut_ptr();
         // SAFETY: rules 1 and 3: `count` of the descriptors that `_keep` holds, a timespec or NULL, no mask.
-        check(unsafe { libc::ppoll(fds, count as libc::nfds_t, timeout, std::ptr::null()) }.into()).map(drop)
+        check(unsafe { uncancelled::ppoll(fds, count as libc::nfds_t, timeout) }).map(drop)
     }
 }
 

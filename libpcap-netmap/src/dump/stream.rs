@@ -11,6 +11,7 @@
 //!
 //! A record's header is a number here: as bytes in memory it would be stored in parts and loaded whole, which waits for the stores.
 
+use crate::cancel;
 use libc::{FILE, c_int, c_void, size_t};
 
 /// Bytes of a record's header.
@@ -33,26 +34,32 @@ unsafe extern "C" {
 pub(super) unsafe fn write(file: *mut FILE, header: u128, packet: *const u8, caplen: usize) {
     // SAFETY: by the caller's promise; `alone` says that no other thread can hold the stream.
     unsafe {
-        if !(glibc::alone() && glibc::put(file, header, packet, caplen)) {
-            write_locked(file, header, packet, caplen);
+        let put = glibc::alone() && glibc::put(file, header, packet, caplen);
+        if !put && write_locked(file, header, packet, caplen) {
+            cancel::point();
         }
     }
 }
 
+/// Returns whether the stream may have written to its file.
+///
 /// # Safety
 /// As [`write`].
 #[inline(never)]
-unsafe fn write_locked(file: *mut FILE, header: u128, packet: *const u8, caplen: usize) {
+unsafe fn write_locked(file: *mut FILE, header: u128, packet: *const u8, caplen: usize) -> bool {
     // SAFETY: by the caller's promise; the lock is ours from here to there.
     unsafe {
         flockfile(file);
-        if !glibc::put(file, header, packet, caplen)
-            && ferror_unlocked(file) == 0
-            && fwrite_unlocked((&raw const header).cast(), HEADER, 1, file) == 1
-        {
-            fwrite_unlocked(packet.cast(), caplen, 1, file);
+        let put = glibc::put(file, header, packet, caplen);
+        if !put && ferror_unlocked(file) == 0 {
+            // A thread that is cancelled while it writes would never give the lock back.
+            let _held = cancel::hold();
+            if fwrite_unlocked((&raw const header).cast(), HEADER, 1, file) == 1 {
+                fwrite_unlocked(packet.cast(), caplen, 1, file);
+            }
         }
         funlockfile(file);
+        !put
     }
 }
 

@@ -96,7 +96,7 @@ impl Place {
     #[inline(never)]
     unsafe fn interpret(&self, program: *const Insn, packet: &[u8], wirelen: u32) -> u32 {
         // SAFETY: by the caller's promise; there is no buffer for a text.
-        unsafe { guard::errbuf(std::ptr::null_mut(), 0, || self.interpret_and_count(program, packet, wirelen)) }
+        unsafe { guard::errbuf_quick(std::ptr::null_mut(), 0, || self.interpret_and_count(program, packet, wirelen)) }
     }
 
     /// # Safety

@@ -13,6 +13,7 @@
 use super::Offline;
 use super::stream::Stream;
 use crate::abi::*;
+use crate::cancel;
 use crate::filter::Program;
 use crate::guard;
 use crate::handle::{self, BREAK, CLOSED, Handle};
@@ -207,13 +208,16 @@ pub(crate) unsafe fn run(
                 call.filled = false;
                 data
             }
-            // SAFETY: as above.
-            None => match unsafe { offline.read_slowly(&mut call, &mut header) } {
-                Ok(Read::Frame(data)) => data,
-                Ok(Read::LookAgain) => continue,
-                Ok(Read::End) => break if looping { 0 } else { delivered as c_int },
-                Err(code) => break code,
-            },
+            None => {
+                cancel::point();
+                // SAFETY: as above.
+                match unsafe { offline.read_slowly(&mut call, &mut header) } {
+                    Ok(Read::Frame(data)) => data,
+                    Ok(Read::LookAgain) => continue,
+                    Ok(Read::End) => break if looping { 0 } else { delivered as c_int },
+                    Err(code) => break code,
+                }
+            }
         };
         // SAFETY: the callback is the caller's; nothing of the reader is borrowed.
         unsafe { callback(user, &raw const header, data.as_ptr()) };
@@ -261,6 +265,7 @@ pub(crate) unsafe fn read_one(offline: &Offline) -> Result<(*const pcap_pkthdr, 
             None => {
                 let call = call.get_or_insert_with(|| Call { nested: rx.in_callback(), filled: false });
                 let mut header = NO_HEADER;
+                cancel::point();
                 // SAFETY: as above; `rx` is not used after it was lent again.
                 match unsafe { offline.read_slowly(call, &mut header) }? {
                     Read::Frame(data) => {

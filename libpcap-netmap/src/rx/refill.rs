@@ -5,6 +5,7 @@
 
 use super::{Mark, Rx};
 use crate::abi::*;
+use crate::cancel;
 use crate::handle::{Active, BREAK, Live};
 use libc::c_int;
 use nm_core::{Glance, PortError, RxRing, Woken};
@@ -29,10 +30,16 @@ pub(super) struct Round {
     /// `pcap_loop`: wait for ever, look again.
     pub(super) looping: bool,
     pub(super) nested: bool,
-    pub(super) deadline: Option<Instant>,
+    deadline: Option<Instant>,
+    /// It came out of its guard just now, and may wait.
+    paused: bool,
 }
 
 impl Round {
+    pub(super) fn new(looping: bool, nested: bool) -> Round {
+        Round { budget: None, looping, nested, deadline: None, paused: false }
+    }
+
     /// Whether this call begins with frames that an earlier one left in the window.
     #[inline(always)]
     pub(super) fn begins_with_rest(&mut self, live: &Live, rx: &mut Rx) -> bool {
@@ -51,6 +58,8 @@ pub(super) enum Refill {
     Frames,
     /// The time is over, or the bufferful is done.
     Over,
+    /// Nothing is there, and the caller may be cancelled before it calls again.
+    Paused,
 }
 
 /// Tells the port how many frames the filter refused.
@@ -97,10 +106,10 @@ pub(super) fn refill(live: &Live, active: &Active, round: &mut Round, delivered:
                 ring.release();
             }
             if ring.ready() == 0 && round.budget.is_none() && !nonblocking {
-                if !wait(rx, active, round).map_err(|e| live.fail_port(&e))? {
-                    return Ok(Refill::Over);
+                match wait(rx, active, round).map_err(|e| live.fail_port(&e))? {
+                    Some(end) => return Ok(end),
+                    None => continue,
                 }
-                continue;
             }
             if rx.port.rxsync().map_err(|e| live.fail_port(&e))? == 0 {
                 if round.budget.is_none() {
@@ -161,18 +170,27 @@ fn pull(rx: &mut Rx, round: &mut Round, window: usize) {
     round.budget = Some(ring.ready().saturating_sub(left));
 }
 
-/// Waits for frames, then for a batch of them. False when the time is over and there is none.
-fn wait(rx: &mut Rx, active: &Active, round: &mut Round) -> Result<bool, PortError> {
-    let Some(timeout) = remaining(active, round) else { return Ok(false) };
-    match rx.port.wait(1, timeout)? {
+/// Waits for frames, then for a batch of them. What the caller returns with, where it should not look again.
+fn wait(rx: &mut Rx, active: &Active, round: &mut Round) -> Result<Option<Refill>, PortError> {
+    let Some(timeout) = remaining(active, round) else { return Ok(Some(Refill::Over)) };
+    let cancellable = cancel::is_possible();
+    if cancellable {
+        round.paused = !round.paused;
+        if round.paused {
+            return Ok(Some(Refill::Paused));
+        }
+    }
+    let slice = cancellable && timeout.is_none_or(|timeout| timeout > cancel::SLICE);
+    match rx.port.wait(1, if slice { Some(cancel::SLICE) } else { timeout })? {
+        Woken::TimedOut if slice => return Ok(Some(Refill::Paused)),
         // Who was woken looks whether it was for a break, and whose time is over finds none remaining.
-        Woken::TimedOut | Woken::Woken => return Ok(true),
+        Woken::TimedOut | Woken::Woken => return Ok(None),
         Woken::Frames => {}
     }
     if !active.immediate && !rx.port.gathers() && rx.port.ring().ready() < rx.batch_slots.min(STREAM_SLOTS) {
         rx.port.wait(rx.batch_slots, Some(batch_time(active.timeout_ms)))?;
     }
-    Ok(true)
+    Ok(None)
 }
 
 /// Whether a nested read has no way on but to give back what the callbacks around it look at: the ring is held to

@@ -47,7 +47,7 @@ api! {
     pcap_datalink_val_to_description_or_dlt: "C" fn(c_int) -> *const c_char;
     pcap_datalink_val_to_name: "C" fn(c_int) -> *const c_char;
     pcap_dispatch: "C-unwind" fn(*mut pcap_t, c_int, Option<pcap_handler>, *mut c_uchar) -> c_int;
-    pcap_dump: "C" fn(*mut c_uchar, *const pcap_pkthdr, *const c_uchar);
+    pcap_dump: "C-unwind" fn(*mut c_uchar, *const pcap_pkthdr, *const c_uchar);
     pcap_dump_close: "C" fn(*mut pcap_dumper_t);
     pcap_dump_open: "C" fn(*mut pcap_t, *const c_char) -> *mut pcap_dumper_t;
     pcap_ether_aton: "C" fn(*const c_char) -> *mut c_uchar;
@@ -64,7 +64,7 @@ api! {
     pcap_get_tstamp_precision: "C" fn(*mut pcap_t) -> c_int;
     pcap_geterr: "C" fn(*mut pcap_t) -> *mut c_char;
     pcap_getnonblock: "C" fn(*mut pcap_t, *mut c_char) -> c_int;
-    pcap_inject: "C" fn(*mut pcap_t, *const c_void, usize) -> c_int;
+    pcap_inject: "C-unwind" fn(*mut pcap_t, *const c_void, usize) -> c_int;
     pcap_is_swapped: "C" fn(*mut pcap_t) -> c_int;
     pcap_list_datalinks: "C" fn(*mut pcap_t, *mut *mut c_int) -> c_int;
     pcap_list_tstamp_types: "C" fn(*mut pcap_t, *mut *mut c_int) -> c_int;
@@ -79,14 +79,14 @@ api! {
     pcap_nametoport: "C" fn(*const c_char, *mut c_int, *mut c_int) -> c_int;
     pcap_nametoportrange: "C" fn(*const c_char, *mut c_int, *mut c_int, *mut c_int) -> c_int;
     pcap_nametoproto: "C" fn(*const c_char) -> c_int;
-    pcap_next: "C" fn(*mut pcap_t, *mut pcap_pkthdr) -> *const c_uchar;
+    pcap_next: "C-unwind" fn(*mut pcap_t, *mut pcap_pkthdr) -> *const c_uchar;
     pcap_next_etherent: "C" fn(*mut libc::FILE) -> *mut pcap_etherent;
-    pcap_next_ex: "C" fn(*mut pcap_t, *mut *mut pcap_pkthdr, *mut *const c_uchar) -> c_int;
+    pcap_next_ex: "C-unwind" fn(*mut pcap_t, *mut *mut pcap_pkthdr, *mut *const c_uchar) -> c_int;
     pcap_offline_filter: "C" fn(*const bpf_program, *const pcap_pkthdr, *const c_uchar) -> c_int;
     pcap_open_dead: "C" fn(c_int, c_int) -> *mut pcap_t;
     pcap_open_dead_with_tstamp_precision: "C" fn(c_int, c_int, c_uint) -> *mut pcap_t;
     pcap_open_offline: "C" fn(*const c_char, *mut c_char) -> *mut pcap_t;
-    pcap_sendpacket: "C" fn(*mut pcap_t, *const c_uchar, c_int) -> c_int;
+    pcap_sendpacket: "C-unwind" fn(*mut pcap_t, *const c_uchar, c_int) -> c_int;
     pcap_set_buffer_size: "C" fn(*mut pcap_t, c_int) -> c_int;
     pcap_set_datalink: "C" fn(*mut pcap_t, c_int) -> c_int;
     pcap_set_immediate_mode: "C" fn(*mut pcap_t, c_int) -> c_int;
