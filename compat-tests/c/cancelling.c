@@ -54,6 +54,20 @@ static void in_loop_at_once(void)
     read_on(used, out);
 }
 
+static void *loop_at_any_moment(void *unused)
+{
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+    return loop(unused);
+}
+
+static void in_loop_at_any_moment(void)
+{
+    pcap_t *out = open_sender();
+    used = open_receiver();
+    cancel_after(200, loop_at_any_moment);
+    read_on(used, out);
+}
+
 static void in_loop_with_timeout(void)
 {
     struct options options = {2000, 10000, 1, 0};
@@ -220,6 +234,7 @@ int main(int argc, char **argv)
     static const struct test_case cases[] = {
         {"in_loop", in_loop},
         {"in_loop_at_once", in_loop_at_once},
+        {"in_loop_at_any_moment", in_loop_at_any_moment},
         {"in_loop_with_timeout", in_loop_with_timeout},
         {"in_dispatch", in_dispatch},
         {"in_next_ex", in_next_ex},

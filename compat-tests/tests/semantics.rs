@@ -40,13 +40,19 @@ same! { refusals, "refusals.c": before_activation, after_activation, wrong_value
 same! { reentry, "reentry.c": inject_in_handler, stats_in_handler, jump_out_of_loop, two_threads }
 
 same! { cancelling, "cancelling.c":
-    in_loop, in_loop_at_once, in_loop_with_timeout, in_dispatch, in_next_ex, while_frames_come, while_sending,
-    in_handler, with_files,
+    in_loop, in_loop_at_once, in_loop_at_any_moment, in_loop_with_timeout, in_dispatch, in_next_ex, while_frames_come,
+    while_sending, in_handler,
 }
 
 same! { throwing, "throwing.cc": out_of_loop, out_of_dispatch }
 
 // Where the system's library does less, or a port can do more than a network card.
+
+#[test]
+fn a_thread_cancelled_while_it_writes_leaves_whole_records_and_no_lock() {
+    // The system's may leave part of a record.
+    assert_eq!(on_ours("cancelling.c", "with_files"), "cancelled, soon\nflush 0\ncancelled, soon\n");
+}
 
 #[test]
 fn a_nested_next_gives_the_next_frame() {

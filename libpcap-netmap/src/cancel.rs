@@ -20,10 +20,12 @@ use std::time::Duration;
 pub(crate) const SLICE: Duration = Duration::from_millis(100);
 
 const PTHREAD_CANCEL_DISABLE: c_int = 1;
+const PTHREAD_CANCEL_DEFERRED: c_int = 0;
 
 unsafe extern "C-unwind" {
     fn pthread_testcancel();
     fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
+    fn pthread_setcanceltype(kind: c_int, old: *mut c_int) -> c_int;
 }
 
 /// While it lives, the thread is not cancelled.
@@ -49,6 +51,26 @@ impl Drop for Held {
 pub(crate) fn point() {
     // SAFETY: no arguments; the frames up to the program's own have nothing to drop, as with a callback that throws.
     unsafe { pthread_testcancel() };
+}
+
+/// Makes a thread that asked to be cancelled at any moment, as ettercap's do, wait for a point. Returns what it asked for.
+#[inline(always)]
+pub(crate) fn defer() -> c_int {
+    let mut kind = PTHREAD_CANCEL_DEFERRED;
+    if is_possible() {
+        // SAFETY: an int to write to. Deferring does not unwind.
+        unsafe { pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &raw mut kind) };
+    }
+    kind
+}
+
+/// Gives it what it asked for: a [`point`] for such a thread.
+#[inline(always)]
+pub(crate) fn undefer(kind: c_int) {
+    if kind != PTHREAD_CANCEL_DEFERRED {
+        // SAFETY: no place to write to; otherwise as in `point`.
+        unsafe { pthread_setcanceltype(kind, std::ptr::null_mut()) };
+    }
 }
 
 /// Whether somebody may cancel this thread.

@@ -28,6 +28,15 @@ pub(crate) fn live_quick<T>(live: &Live, on_panic: T, body: impl FnOnce() -> T) 
     catch(|text| live.poison(text), on_panic, body)
 }
 
+/// As [`live_quick`], for reads: a thread that asked to be cancelled at any moment is not while `body` runs, but when this returns.
+#[inline(always)]
+pub(crate) fn live_read<T>(live: &Live, on_panic: T, body: impl FnOnce() -> T) -> T {
+    let kind = cancel::defer();
+    let result = live_quick(live, on_panic, body);
+    cancel::undefer(kind);
+    result
+}
+
 /// Runs `body` for a savefile's handle; a panic poisons the handle and gives `on_panic`. The thread is not cancelled meanwhile.
 #[inline]
 pub(crate) fn offline<T>(offline: &Offline, on_panic: T, body: impl FnOnce() -> T) -> T {

@@ -237,7 +237,7 @@ unsafe fn run(
     };
     let here = Mark::here();
     if !looping {
-        match guard::live_quick(live, Err(PCAP_ERROR), || glance(live, live.active()?)) {
+        match guard::live_read(live, Err(PCAP_ERROR), || glance(live, live.active()?)) {
             Ok(Glance::Frame(frame)) => {
                 if let Ok(active) = live.active() {
                     // SAFETY: as in `refill`; the window is empty, or there had been no glance at the ring.
@@ -261,7 +261,7 @@ unsafe fn run(
     let result = loop {
         // SAFETY: as in `refill`.
         if !live.active().is_ok_and(|active| round.begins_with_rest(live, unsafe { &mut *active.rx.get() })) {
-            match guard::live_quick(live, Err(PCAP_ERROR), || refill(live, live.active()?, &mut round, delivered > 0)) {
+            match guard::live_read(live, Err(PCAP_ERROR), || refill(live, live.active()?, &mut round, delivered > 0)) {
                 Ok(Refill::Frames) => {}
                 Ok(Refill::Paused) => {
                     cancel::point();
@@ -311,7 +311,7 @@ fn leave_guarded(live: &Live, outermost: bool) {
     }
     // ORDER: Relaxed, both, as in `refill`.
     if active.unflushed.load(Ordering::Relaxed) != 0 || active.fd_asked.load(Ordering::Relaxed) {
-        guard::live_quick(live, (), || leave(active));
+        guard::live_read(live, (), || leave(active));
     }
 }
 
@@ -347,7 +347,7 @@ fn read_one(live: &Live) -> Result<One, c_int> {
         }
     }
     let mut round = None;
-    let found = guard::live_quick(live, Err(PCAP_ERROR), || {
+    let found = guard::live_read(live, Err(PCAP_ERROR), || {
         match glance(live, active)? {
             Glance::Nothing => return Ok(Some((std::ptr::null(), std::ptr::null()))),
             Glance::Frame(frame) => {
@@ -373,7 +373,7 @@ fn read_one(live: &Live) -> Result<One, c_int> {
 fn read_on(live: &Live, round: &mut Option<Round>) -> Result<One, c_int> {
     loop {
         cancel::point();
-        let found = guard::live_quick(live, Err(PCAP_ERROR), || read_one_slowly(live, live.active()?, round))?;
+        let found = guard::live_read(live, Err(PCAP_ERROR), || read_one_slowly(live, live.active()?, round))?;
         if let Some(found) = found {
             return Ok(found);
         }
