@@ -30,9 +30,8 @@
 //!
 //! # A filter that changes
 //! [`Link::replace`] puts a new program in the old one's place. Each frame meets one of them whole, but frames of the old one are on their
-//! way: in other processors that are about to finish, and in the sockets' rings. Each frame carries the generation of the program that accepted
-//! it, so a reader tells them apart: it passes over frames of another generation than its own. A frame without metadata has none: there a
-//! reader runs its own filter until it has seen as many frames as its ring had slots, or always.
+//! way: in other processors that are about to finish, and in the sockets' rings. So the reader runs its own filter on all that it gets. Each
+//! frame carries the generation of the program that accepted it, by which tests tell them apart.
 //!
 //! # A filter that can't run here
 //! [`XdpFilter::new`](filter::engine::ebpf::XdpFilter::new) refuses loops and what lies beside a packet; there
