@@ -25,6 +25,8 @@ pub struct Probe {
     pub mtu: u32,
     /// Administratively up; a port needs that.
     pub up: bool,
+    /// The kernel tells which of AF_XDP's modes the driver has (Linux 6.3); before, opening tries them.
+    pub modes_told: bool,
     /// Kernel and driver tell the program on the card the VLAN tags that the card takes out of its frames.
     pub tags_told: bool,
     /// Whose clock the frames' times may be of, by the chosen way; empty: the host's, without a choice.
@@ -53,6 +55,7 @@ pub fn probe(name: &NetmapName, options: &Options) -> Result<Probe, PortError> {
         queues: receive_queues(&name.ifname),
         mtu: card.mtu,
         up: card.up,
+        modes_told: features.is_some(),
         tags_told: features.is_some_and(XdpFeatures::vlan_tags) && Function::VlanTag.number().is_some(),
         stampings: chosen.map_or(Vec::new(), |way| offered(&name.ifname, card.index, way)),
         offers,

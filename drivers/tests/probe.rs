@@ -36,15 +36,20 @@ fn the_chosen_way_is_the_one_that_is_opened() {
                 let told = probe(&card(name), &options).expect("a probe");
                 let chosen = told.chosen.expect("a way");
                 let port = drivers::open(&card(name), &options).expect("a port");
-                assert!(port.control.info().driver.starts_with(driver_of(chosen)), "{name} {driver:?} {chosen:?}");
+                assert_eq!((told.offers.len(), told.up), (Way::ALL.len(), true));
+                // A kernel that does not tell a driver's modes names the first that will be tried.
+                let is_tried = |way| !told.modes_told && matches!(way, Way::Xdp(Mode::ZeroCopy));
+                let opened = port.control.info().driver;
+                assert!(is_tried(chosen) || opened.starts_with(driver_of(chosen)), "{name} {driver:?} {chosen:?}");
                 let has_native = told.offers.iter().any(|o| o.way == Way::Xdp(Mode::Native) && o.missing.is_none());
-                assert_eq!((told.offers.len(), has_native, told.up), (Way::ALL.len(), native, true));
+                assert_eq!(has_native, native || !told.modes_told);
             }
         }
         // A mode that is not there is not another.
         for (name, mode) in [("va", Mode::ZeroCopy), ("br0", Mode::Native)] {
             let options = Options { driver: Some(Driver::XdpIn(mode)), ..Options::default() };
-            assert_eq!(probe(&card(name), &options).expect("a probe").chosen, None);
+            let told = probe(&card(name), &options).expect("a probe");
+            assert!(told.chosen.is_none() || !told.modes_told);
             drivers::open(&card(name), &options).err().expect("no such mode");
         }
         let veth = probe(&card("va"), &Options::default()).expect("a probe");
@@ -65,7 +70,8 @@ fn what_would_lose_vlan_tags_gives_way_to_a_packet_socket() {
         let (default, xdp) = (Options::default(), Options { driver: Some(Driver::Xdp), ..Options::default() });
         let told = probe(&card("br0"), &default).expect("a probe");
         let generic = |offers: &[Offer]| offers.iter().find(|o| o.way == Way::Xdp(Mode::Generic)).map(|o| o.missing);
-        assert_eq!((told.chosen, generic(&told.offers)), (Some(Way::Packet), Some(Some(Missing::Tags))));
+        assert_eq!(generic(&told.offers), Some(Some(Missing::Tags)));
+        assert!(told.chosen == Some(Way::Packet) || !told.modes_told);
 
         // The kernel takes tags out on a frame's way to the bridge, whoever put them in.
         let promiscuous = Options { promiscuous: true, ..default };

@@ -16,7 +16,11 @@ pub fn page(ifname: &str, probe: &Probe) -> String {
     let _ = writeln!(text, "{ifname}: driver {kernel_driver}, {queues}, MTU {}, {state}\n", probe.mtu);
     let mut table = Table::new(&[("WAY", Align::Left), ("OFFERED", Align::Left), ("A FRAME COSTS", Align::Left)]);
     for Offer { way, missing } in &probe.offers {
-        let offered = missing.map_or("yes".to_string(), |why| format!("no: {}", reason(ifname, why)));
+        let offered = match missing {
+            Some(why) => format!("no: {}", reason(ifname, *why)),
+            None if untold(probe, *way) => "not told before Linux 6.3: tried".to_string(),
+            None => "yes".to_string(),
+        };
         table.row([name(*way).to_string(), offered, cost(*way).to_string()]);
     }
     text.push_str(&table.text());
@@ -33,12 +37,20 @@ pub fn page(ifname: &str, probe: &Probe) -> String {
     let _ = writeln!(text, "time stamp types (tcpdump -j): {clocks}");
     let pinned = probe.pinned.map(|driver| format!("NETMAP_DRIVER={}", driver.word()));
     let _ = match (probe.chosen, pinned) {
+        (Some(way), _) if untold(probe, way) => {
+            writeln!(text, "\nchosen: the first that is not refused when netmap:{ifname} is opened")
+        }
         (Some(way), None) => writeln!(text, "\nchosen: {}, the first that is offered", name(way)),
         (Some(way), Some(pinned)) => writeln!(text, "\nchosen: {}, the first that {pinned} allows", name(way)),
         (None, None) => writeln!(text, "\nchosen: none; netmap:{ifname} can't be opened"),
         (None, Some(pinned)) => writeln!(text, "\nchosen: none; {pinned} allows no other"),
     };
     text
+}
+
+/// Whether opening finds out.
+fn untold(probe: &Probe, way: Way) -> bool {
+    !probe.modes_told && matches!(way, Way::Xdp(Mode::ZeroCopy | Mode::Native))
 }
 
 /// Why a way is not offered; whose program it is that has the card.
@@ -90,6 +102,7 @@ mod tests {
             queues: 2,
             mtu: 1500,
             up: true,
+            modes_told: true,
             tags_told: true,
             offers: vec![
                 offer(module, Some(Missing::Module)),
@@ -133,5 +146,19 @@ mod tests {
         assert_eq!(tags(&text), Some(format!("{told}AF_PACKET")));
         let none = Probe { chosen: None, ..veth() };
         assert!(page("no such name", &none).ends_with("netmap:no such name can't be opened\n"));
+    }
+
+    #[test]
+    fn a_kernel_that_does_not_tell_what_a_driver_has_is_not_answered_for() {
+        let [_, zero_copy, ..] = Way::ALL;
+        let mut probe = Probe { modes_told: false, tags_told: false, chosen: Some(zero_copy), ..veth() };
+        probe.offers[1].missing = None;
+        let page = page("no such name", &probe);
+        let untold = page.lines().filter(|line| line.contains(" not told before Linux 6.3: tried ")).count();
+        assert_eq!(untold, 2, "{page}");
+        assert!(
+            page.ends_with("\nchosen: the first that is not refused when netmap:no such name is opened\n"),
+            "{page}"
+        );
     }
 }
