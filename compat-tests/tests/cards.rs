@@ -1,4 +1,7 @@
 //! Unmodified programs on a card's rings, `netmap:va`: one end of a cable whose other end lies in a namespace of its own.
+//!
+//! The cable is a veth pair, or the one between two cards that `$PCAP_NETMAP_TEST_CARDS` names (`eth1 eth2`): each test
+//! takes these from the machine and gives them back, so that there must be no two at once (`--test-threads 1`).
 
 use compat_tests::{Finished, Program, Sandbox, dist, user, veth};
 use std::time::Duration;
@@ -22,8 +25,21 @@ until_said() { for i in $(seq 400); do grep -q "$1" "$2" && return; sleep 0.05; 
 peer sysctl -q -w net.ipv6.conf.default.disable_ipv6=1
 ip link add netmap type veth peer name netmap-end
 ip link set netmap up
-ip link add va type veth peer name vb
-ip link set vb netns "$there"
+if [ -z "${PCAP_NETMAP_TEST_CARDS:-}" ]; then
+    ip link add va type veth peer name vb
+    ip link set vb netns "$there"
+else
+    near=${PCAP_NETMAP_TEST_CARDS% *} far=${PCAP_NETMAP_TEST_CARDS#* }
+    machine() { nsenter -t 1 -n "$@"; }
+    machine ip link set "$near" netns $$
+    machine ip link set "$far" netns "$there"
+    trap 'ip link set va down; ip link set va name $near; ip link set $near netns 1
+        peer ip link set vb down; peer ip link set vb name $far; peer ip link set $far netns 1; kill $there' EXIT
+    ip link set "$near" down
+    peer ip link set "$far" down
+    ip link set "$near" name va
+    peer ip link set "$far" name vb
+fi
 peer ip addr add 10.9.0.2/24 dev vb
 peer ip link set vb up
 ip addr add 10.9.0.1/24 dev va

@@ -1,4 +1,4 @@
-//! The front doors of the project: `cargo xtask build`, `demo`, `test`, `bench`.
+//! The front doors of the project: `cargo xtask build`, `demo`, `test`, `bench`, `kernels`.
 //!
 //! Each installs from the distribution what it lacks, where it may, and says so; a check stands in `ci/` and is
 //! only called from here.
@@ -9,6 +9,7 @@ mod bench;
 mod build;
 mod capture;
 mod demo;
+mod kernels;
 mod packages;
 mod running;
 mod terminal;
@@ -27,7 +28,9 @@ usage: cargo xtask build                 dist/: libpcap.so.0.8, libpcap.so.1 and
        cargo xtask test [--long]         every check of ci/, with a count at the end
        cargo xtask bench vale [OPTION]…  ours beside its peers; see bench vale --help
        cargo xtask bench filter [OPTION]…  filters beside libpcap's
-       cargo xtask bench savefile [OPTION]…  capture files beside libpcap's";
+       cargo xtask bench savefile [OPTION]…  capture files beside libpcap's
+       cargo xtask bench netmap [OPTION]…  cards beside libpcap's
+       cargo xtask kernels [VERSION]…    the tests of cards on Debian's other kernels, in a virtual machine";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(),
         ["test"] => return test::exit_code(false),
         ["test", "--long"] => return test::exit_code(true),
+        ["kernels", ref versions @ ..] => kernels::run(versions),
         ["bench", ref rest @ ..] if !rest.is_empty() => bench::run(rest),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -34,7 +34,7 @@ const SECONDS_FOR_OTHERS: u32 = 900;
 const LONGER: u32 = 20;
 
 /// What the checks run besides Rust.
-const NEEDS: [Need; 24] = [
+pub const NEEDS: [Need; 24] = [
     need("tcpdump", "tcpdump"),
     need("tshark", "tshark"),
     need("ngrep", "ngrep"),
@@ -61,11 +61,15 @@ const NEEDS: [Need; 24] = [
     need("ps", "procps"),
 ];
 
+/// What a check has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Count {
-    passed: i64,
-    failed: i64,
-    skipped: i64,
+pub struct Count {
+    /// Tests that hold.
+    pub passed: i64,
+    /// Tests that do not.
+    pub failed: i64,
+    /// Tests that could not be made, and said so.
+    pub skipped: i64,
 }
 
 /// Runs every check; `long` runs the longer form of those that have one. The count is the last line that is printed.
@@ -144,7 +148,7 @@ fn check(name: &str, seconds: u32, long: bool) -> Result<Count, Failure> {
 }
 
 /// Counts cargo's `test result: ok. 3 passed; 0 failed; 1 ignored; …` and our own `skipped: why`.
-fn count_line(line: &str, count: &mut Count) {
+pub fn count_line(line: &str, count: &mut Count) {
     if line.starts_with("skipped: ") {
         count.skipped += 1;
         count.passed -= 1;
