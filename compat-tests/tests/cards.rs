@@ -9,7 +9,7 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// Before each script: `va` is here (10.9.0.1), `vb` there (10.9.0.2), `peer` runs a program there, `ours` one with our
-/// library in the shell's place, `attached` tells whether a program is on the card. The kernel takes `netmap:va` for an alias of a card `netmap`,
+/// library in the shell's place, `by_xdp` the same with AF_XDP whatever the card, `attached` tells whether a program is on the card. The kernel takes `netmap:va` for an alias of a card `netmap`,
 /// which programs ask about their interface's address.
 const BEFORE: &str = r#"
 set -eu
@@ -20,6 +20,7 @@ trap 'kill $there' EXIT
 while [ "$(readlink /proc/$there/ns/net)" = "$(readlink /proc/$$/ns/net)" ]; do sleep 0.02; done
 peer() { nsenter -t "$there" -n "$@"; }
 ours() { LD_PRELOAD="$LIB" exec "$@"; }
+by_xdp() { export NETMAP_DRIVER=xdp; ours "$@"; }
 attached() { ip -d link show va | grep -q prog/xdp; }
 until_said() { for i in $(seq 400); do grep -q "$1" "$2" && return; sleep 0.05; done; echo "$2 does not say $1"; exit 1; }
 peer sysctl -q -w net.ipv6.conf.default.disable_ipv6=1
@@ -76,9 +77,10 @@ fn tcpdump_with_a_filter_leaves_the_host_its_traffic() {
     let sandbox = Sandbox::new();
     // Its filter runs in the driver. Set by another user, which it becomes before, it does so since Linux 6.9, and else beside the host.
     for (who, taken) in [("-Z root", true), ("", !nm_core::sys::kernel_is_before(6, 9))] {
+        let ours = if taken { "by_xdp" } else { "ours" };
         let script = format!(
             r#"{ASK}
-            ours tcpdump -i netmap:va {who} -n -c 2 --immediate-mode udp port 53 >$OUT 2>&1 & reader=$!
+            {ours} tcpdump -i netmap:va {who} -n -c 2 --immediate-mode udp port 53 >$OUT 2>&1 & reader=$!
             until_said 'listening on' $OUT
             tcpdump -i va -n -Z root --immediate-mode udp port 53 >$OUT.host 2>&1 & host=$!
             until_said 'listening on' $OUT.host
@@ -104,7 +106,7 @@ fn after_a_kill_the_card_is_the_hosts_at_once() {
     let sandbox = Sandbox::new();
     let script = r#"
         for round in 1 2 3; do
-            ours tcpdump -i netmap:va -Z root -n >$OUT.$round 2>&1 & reader=$!
+            by_xdp tcpdump -i netmap:va -Z root -n >$OUT.$round 2>&1 & reader=$!
             until_said 'listening on' $OUT.$round
             attached
             ip -d link show va | grep -q 'promiscuity [12]'
