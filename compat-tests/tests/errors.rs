@@ -247,7 +247,7 @@ fn what_a_card_takes_is_named() {
         (refusing("bpf", libc::ENOSYS, open("xdp")), ERROR, "this kernel has no bpf(2), or a sandbox hides it"),
         (refusing("xdp", libc::EAFNOSUPPORT, open("xdp")), ERROR, "CONFIG_XDP_SOCKETS"),
         (open("xdp").behind("prlimit", &memory), ERROR, "64 KiB are allowed (ulimit -l, RLIMIT_MEMLOCK)"),
-        (open("xdp").behind("prlimit", &["--nofile=8"]), ERROR, "Too many open files"),
+        (open("xdp").behind("prlimit", &["--nofile=6"]), ERROR, "Too many open files"),
     ];
     for (program, expected, words) in cases {
         let run = cable.near(program).finish_within(LIMIT).expect_success();
